@@ -1,0 +1,205 @@
+// gpen bench: times one network as it runs in `gpen restore`, from weights in a file.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+
+#include "app/bench_network.h"
+#include "app/command.h"
+#include "app/compute_options.h"
+#include "app/json_output.h"
+#include "app/models.h"
+#include "kernels/isa.h"
+#include "weights/catalogue.h"
+#include "weights/safetensors.h"
+
+namespace gpen::app {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+struct BenchOptions {
+  std::string model = "gpen-bfr-512", json;
+  int batch = 1, reps = 5;
+  bool layers = false;
+  ComputeOptions compute;
+};
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+// The largest resident set this process has had.
+double peak_rss_mb() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::strtod(line.c_str() + 6, nullptr) / 1024;
+  }
+  return 0;
+}
+
+// A folder for the formula weights of an ARCH, gone with the object.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::error_code error;
+    std::string pattern = (fs::temp_directory_path(error) / "gpen-bench-XXXXXX").string();
+    if (!error && mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+// Made in a child process: the memory that making them takes is no part of the network's figure.
+Status write_formula_weights(const Architecture& arch, const fs::path& path) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child < 0) return fail(Code::memory, "cannot start a process to make the formula weights");
+  if (child == 0) {
+    try {
+      const Result<WeightStore> store = synthesize(arch, SynthKind::formula);
+      _exit(report(store.ok() ? save_safetensors(path, *store) : store.status()));
+    } catch (const std::bad_alloc&) {
+      _exit(kMemory);
+    }
+  }
+  int state = 0;
+  while (waitpid(child, &state, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return {};
+  const bool memory = !WIFEXITED(state) || WEXITSTATUS(state) == kMemory;
+  return fail(memory ? Code::memory : Code::io, path.string(), ": the formula weights could not be made");
+}
+
+// The file to load: an installed model or a file as it is, else the formula weights of an architecture.
+Result<fs::path> weights_file(const std::string& model, const ScratchFolder& scratch) {
+  const Result<fs::path> file = resolve_model(model);
+  if (file.ok()) return *file;
+  const Result<Architecture> arch = parse_architecture(model);
+  if (!arch.ok())
+    return find_released(model) != nullptr || fs::path(model).has_extension() ? file.status() : arch.status();
+  if (scratch.path().empty()) return fail(Code::io, "cannot make a temporary folder for the formula weights");
+  const fs::path path = scratch.path() / "weights.safetensors";
+  GPEN_RETURN_IF_ERROR(write_formula_weights(*arch, path));
+  return path;
+}
+
+void print_layers(const std::vector<std::vector<LayerTime>>& runs, FILE* to) {
+  std::fprintf(to, "%-36s %9s %9s %9s\n", "layer", "ms", "GFLOP", "GFLOP/s");
+  for (size_t i = 0; i < runs.front().size(); ++i) {
+    std::vector<double> ms;
+    for (const auto& run : runs) ms.push_back(run[i].ms);
+    const LayerTime& layer = runs.front()[i];
+    const double m = median(ms);
+    std::fprintf(to, "%-36s %9.3f %9.3f %9.1f\n", layer.layer, m, layer.gflop, m > 0 ? layer.gflop / m * 1e3 : 0);
+  }
+}
+
+struct Timing {
+  std::vector<double> ms;
+  std::vector<std::vector<LayerTime>> layers;
+};
+
+// First a run that plans the memory, and the check: finite values, and the same bits in the last run as in the first.
+Result<Timing> time_network(BenchNetwork& network, const BenchOptions& options) {
+  Timing timing;
+  GPEN_RETURN_IF_ERROR(network.forward(nullptr));
+  const std::vector<float> first = network.output();
+  for (const float v : first) {
+    if (!std::isfinite(v)) return fail(Code::model, options.model, ": the network's output is not finite");
+  }
+  for (int i = 0; i < options.reps; ++i) {
+    std::vector<LayerTime> layers;
+    const Clock::time_point start = Clock::now();
+    GPEN_RETURN_IF_ERROR(network.forward(options.layers ? &layers : nullptr));
+    timing.ms.push_back(ms_since(start));
+    if (options.layers) timing.layers.push_back(std::move(layers));
+  }
+  if (network.output() != first) return fail(Code::internal, options.model, ": two runs gave different results");
+  return timing;
+}
+
+Status bench(const BenchOptions& options) {
+  GPEN_RETURN_IF_ERROR(options.compute.check());
+  GPEN_RETURN_IF_ERROR(check_isa());
+  const ScratchFolder scratch;
+  GPEN_ASSIGN(const fs::path path, weights_file(options.model, scratch));
+  const auto pool = options.compute.make_pool();
+
+  const Clock::time_point start = Clock::now();
+  std::unique_ptr<BenchNetwork> network;
+  {
+    GPEN_ASSIGN(const WeightStore store, open_model(path.string()));
+    GPEN_ASSIGN(network, BenchNetwork::load(store, pool));
+  }
+  const double load_ms = ms_since(start);
+  if (options.layers && !network->reports_layers())
+    return fail(Code::usage, "--layers: ", options.model, " does not report its layers; GPEN networks do");
+  GPEN_RETURN_IF_ERROR(network->prepare(options.batch));
+  GPEN_ASSIGN(const Timing timing, time_network(*network, options));
+
+  const double min_ms = *std::min_element(timing.ms.begin(), timing.ms.end()), median_ms = median(timing.ms);
+  const double rss = peak_rss_mb();
+  const Json json = {{"results",
+                      {{{"arch", options.model},
+                        {"device", "cpu"},
+                        {"precision", options.compute.precision},
+                        {"batch", options.batch},
+                        {"threads", pool->size()},
+                        {"reps", options.reps},
+                        {"min_ms", min_ms},
+                        {"median_ms", median_ms},
+                        {"peak_rss_mb", rss},
+                        {"load_ms", load_ms}}}}};
+  const bool json_on_stdout = options.json == "-";
+  FILE* text = json_on_stdout ? stderr : stdout;
+  if (options.layers) print_layers(timing.layers, text);
+  std::fprintf(text, "%s, input %s, cpu (%s), %d threads: min %.1f ms, median %.1f ms, load %.0f ms, peak %.0f MB\n",
+               options.model.c_str(), network->input_shape().c_str(), isa_name(), pool->size(), min_ms, median_ms,
+               load_ms, rss);
+  return options.json.empty() ? Status() : write_json(json, options.json);
+}
+
+}  // namespace
+
+void add_bench(CLI::App& root, Action* action) {
+  CLI::App* sub = root.add_subcommand("bench", "Time one network");
+  auto options = std::make_shared<BenchOptions>();
+  sub->add_option(
+      "-m,--model", options->model,
+      "A model, or an architecture as for `gpen synth` (its formula weights are used); default gpen-bfr-512");
+  sub->add_option("--batch", options->batch, "Images at once")->check(CLI::Range(1, 256));
+  sub->add_option("--reps", options->reps, "Timed runs")->check(CLI::Range(1, 100000));
+  sub->add_flag("--layers", options->layers, "Time of every layer (GPEN)");
+  sub->add_option_function<std::vector<std::string>>(
+         "--json",
+         [options](const std::vector<std::string>& file) {
+           options->json = file.empty() || file[0].empty() ? "-" : file[0];
+         },
+         "Write the results as JSON to this file; without a file, to stdout")
+      ->expected(0, 1)
+      ->type_name("[FILE]");
+  options->compute.add_to(sub);
+  on_chosen(sub, action, [options] { return bench(*options); });
+}
+
+}  // namespace gpen::app

@@ -1,0 +1,17 @@
+// Reading a picture from where an input says it is.
+#pragma once
+#include "app/inputs.h"
+
+namespace gpen::app {
+
+// From the file, or all of stdin (once). Code::io with the input's name.
+Result<Image> read_picture(const Input& input);
+
+// The bundled example and its landmarks, beside the program (installed) or in the source tree. Code::io when they are
+// not where they should be.
+struct Example {
+  std::filesystem::path picture, faces;
+};
+Result<Example> bundled_example();
+
+}  // namespace gpen::app

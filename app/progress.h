@@ -1,0 +1,43 @@
+// Progress on stderr: a bar with rate and remaining time that redraws itself on a terminal, plain lines otherwise.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace gpen::app {
+
+class ProgressBar {
+ public:
+  // what: "photos"; total: how many steps there will be.
+  ProgressBar(std::string what, int64_t total);
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  // One step is done: `line` says what became of it ("photo.jpg: 2 faces, 0.8 s") and is always printed.
+  void step(const std::string& line);
+  // The present step has come so far (0..1), doing `what` ("background, tile 3 of 12"). Only shown on a terminal.
+  void within(double fraction, const std::string& what);
+  // A message between the steps; the bar is put aside for it.
+  void message(const std::string& line);
+
+  // "[#####.....] 5/10 photos, 1.25/s, 4 s left" for `done` steps (fractions count) after `seconds`; for the bar itself
+  // and its tests.
+  static std::string render(const std::string& what, double done, int64_t total, double seconds);
+
+ private:
+  void draw(const std::string& note);
+  void erase();
+
+  std::string what_;
+  int64_t total_;
+  double done_ = 0;
+  bool terminal_;
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point start_, last_drawn_;
+};
+
+// "0.8 s", "75 s", "12 min 5 s", "3 h 20 min".
+std::string duration_text(double seconds);
+
+}  // namespace gpen::app

@@ -1,0 +1,93 @@
+#include "app/restore_options.h"
+
+#include "app/models.h"
+#include "kernels/isa.h"
+
+namespace gpen::app {
+
+void RestoreArguments::add_to(CLI::App* sub) {
+  const char *files = "Files", *networks = "Networks", *results = "Results";
+  sub->add_option("-i,--input,inputs", inputs,
+                  "Files, folders, patterns, or - for stdin; none: the bundled example")
+      ->group(files);
+  sub->add_option("-o,--output", output,
+                  "A file for one input, a folder for several\n(default: output_<stem>.<ext> in the current folder)")
+      ->group(files);
+  sub->add_flag("--recursive", recursive, "Also the subfolders of folders")->group(files);
+  sub->add_flag("--skip-existing", skip_existing, "Leave inputs alone whose output exists")->group(files);
+  sub->add_option("-f,--format", format, "Write png, jpg or bmp (default: as -o or the input is named)")
+      ->check(CLI::IsMember({"png", "jpg", "jpeg", "bmp"}, CLI::ignore_case))
+      ->group(files);
+  sub->add_option("--quality", quality, "JPEG quality, 1 to 100 (default 95)")->check(CLI::Range(1, 100))->group(files);
+
+  sub->add_option("-m,--model", model,
+                  "A GPEN: name, .safetensors or .pth; or sharpen, identity, negative (analytic)\n"
+                  "(default: the largest installed GPEN-BFR up to 1024)")
+      ->group(networks);
+  sub->add_option("--size", size, "Side of the restored faces: 256, 512, 1024 or 2048")
+      ->check(CLI::IsMember({256, 512, 1024, 2048}))
+      ->group(networks);
+  sub->add_option("--task", task, "restore, colorize, inpaint or seg2face")
+      ->check(CLI::IsMember({"restore", "colorize", "inpaint", "seg2face"}))
+      ->group(networks);
+  sub->add_option("--batch", restore.batch, "Most faces at once (default: as many as fit in 1 GB)")
+      ->check(CLI::Range(1, 256))
+      ->group(networks);
+  CLI::Option* parser_option =
+      sub->add_option("--parser", parser, "A ParseNet for the shape of the pasted face, or none (default: if installed)");
+  CLI::Option* sr_option = sub->add_option("--sr", sr, "A RealESRNet that enlarges the background, or none (default)");
+  CLI::Option* scale_option =
+      sub->add_option("--sr-scale", sr_scale, "Enlarge the background 1, 2 or 4 times with RealESRNet");
+  scale_option->check(CLI::IsMember({1, 2, 4}));
+  CLI::Option* tile_option =
+      sub->add_option("--tile-size", restore.tile_size, "Background in tiles of this many pixels (default: one piece)");
+  tile_option->check(CLI::Range(16, 32768));
+  for (CLI::Option* option : {parser_option, sr_option, scale_option, tile_option}) option->group(networks);
+
+  CLI::Option* faces_option = sub->add_option("--faces", faces, "Landmarks in the JSON of `gpen detect`, instead of a detector");
+  faces_option->group("Detection");
+  CLI::Option* aligned_option = sub->add_flag("--aligned", restore.aligned, "Every input is one aligned face");
+  aligned_option->group("Detection");
+  detection.add_to(sub, true);
+
+  sub->add_option("--lambda-id", restore.lambda_id, "Consistency with the input, 0 to 1 (default 0.1)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(results);
+  sub->add_option("--alpha", restore.alpha, "Weight of the restored face against the original, 0 to 1 (default 1)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(results);
+  sub->add_option("--seed", restore.seed, "Seed of the noise of a GPEN that enlarges")->group(results);
+  sub->add_flag("--compare", restore.compare, "Also write before | after, as <output>_compare")->group(results);
+  sub->add_option("--save-faces", save_faces, "Also write every face, before and after, to this folder")->group(results);
+  CLI::Option* boxes_option = sub->add_flag("--draw-boxes", restore.draw_boxes, "Draw boxes and landmarks on the result");
+  boxes_option->group(results);
+  sub->add_option("--json", json, "Write a report to this file (- for stdout)")->group(results);
+  sub->add_flag("--timings", timings, "Print the time of every stage")->group(results);
+  compute.add_to(sub);
+  whole_photo = {sr_option, scale_option, tile_option, parser_option, faces_option, boxes_option};
+}
+
+Status RestoreArguments::check() const {
+  GPEN_RETURN_IF_ERROR(compute.check());
+  GPEN_RETURN_IF_ERROR(check_isa());
+  const bool detector_named = !detection.detector.empty() && detection.detector != "none";
+  if (restore.aligned) {
+    for (const CLI::Option* option : whole_photo) {
+      if (option->count() > 0 && option->results().front() != "none")
+        return fail(Code::usage, "--aligned and ", option->get_name(), " exclude each other");
+    }
+    if (detector_named) return fail(Code::usage, "--aligned and --detector exclude each other");
+    if (const std::string filter = detection.given_filter(); !filter.empty())
+      return fail(Code::usage, "--aligned and ", filter, " exclude each other");
+  }
+  if (detector_named && !faces.empty()) return fail(Code::usage, "--detector and --faces exclude each other");
+  if (detection.detector == "none" && faces.empty() && !restore.aligned)
+    return fail(Code::usage, "--detector none needs --faces FILE or --aligned");
+  if (sr == "none" && sr_scale > 0) return fail(Code::usage, "--sr none and --sr-scale exclude each other");
+  if (restore.tile_size > 0 && (sr.empty() || sr == "none") && sr_scale == 0)
+    return fail(Code::usage, "--tile-size needs --sr or --sr-scale");
+  if (!json.empty() && json != "-") GPEN_RETURN_IF_ERROR(folder_is_writable(json));
+  return gpen::check(restore);
+}
+
+}  // namespace gpen::app

@@ -1,0 +1,20 @@
+// Which instruction set the vector kernels run on, chosen at run time by CPUID; GPEN_ISA=avx512|avx2|generic forces one.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "kernels/isa_kernels.h"
+#include "runtime/status.h"
+
+namespace gpen {
+
+// The table in use. Chosen once, at the first call; an unusable GPEN_ISA is reported by check_isa() and ignored here.
+const IsaKernels& isa_kernels();
+const char* isa_name();  // "avx512", "avx2", "neon", "generic"
+// Code::device when GPEN_ISA names an instruction set that this machine or build lacks.
+Status check_isa();
+std::vector<std::string> available_isas();  // best first
+// For tests and bench: makes `name` the table in use for weights packed from now on. Code::device when unavailable.
+Status force_isa(const std::string& name);
+
+}  // namespace gpen

@@ -1,0 +1,348 @@
+// The vector kernels, written once. Included by one source file per instruction set, inside an anonymous namespace and
+// after it has defined: V (a vector of kLanes floats), load, store, splat, fma(a,b,c) = a*b+c, leaky(v, slope),
+// kMaxRows, kWide (16-channel blocks per full panel). No standard library templates here: a function that the linker
+// may share with other files must not be compiled for an instruction set the machine may lack.
+
+constexpr int kParts = 16 / kLanes;  // vectors per pixel
+constexpr float kSqrt2 = 1.41421356237309515f;
+
+// ---- micro-kernel -------------------------------------------------------------------------------------------------
+// R x (Blocks*kParts) accumulators stay in registers; every step loads one line of weights and broadcasts one channel
+// of each of the R pixels.
+template <int R, int Blocks, int Step>
+void gemm_tile(const float* const* a, int64_t entries, int channels, const float* b, float* c, int64_t c_stride,
+               bool accumulate) {
+  constexpr int kVectors = Blocks * kParts;
+  V acc[R][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v)
+      acc[r][v] = accumulate ? load(c + (v / kParts) * c_stride + r * 16 + (v % kParts) * kLanes) : splat(0.f);
+  for (int64_t e = 0; e < entries; ++e) {
+    const float* p = a[e];
+    for (int k = 0; k < channels; ++k) {
+      V w[kVectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) w[v] = load(b + v * kLanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        const V x = broadcast(p + r * Step * 16 + k);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) acc[r][v] = fma(x, w[v], acc[r][v]);
+      }
+      b += Blocks * 16;
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v)
+      store(c + (v / kParts) * c_stride + r * 16 + (v % kParts) * kLanes, acc[r][v]);
+}
+
+using GemmTile = void (*)(const float* const*, int64_t, int, const float*, float*, int64_t, bool);
+template <int R>
+struct GemmRow {
+  static GemmTile pick(int rows, int step, bool wide) {
+    if (rows != R) return GemmRow<R - 1>::pick(rows, step, wide);
+    if (wide) return step == 1 ? gemm_tile<R, kWide, 1> : gemm_tile<R, kWide, 2>;
+    return step == 1 ? gemm_tile<R, 1, 1> : gemm_tile<R, 1, 2>;
+  }
+};
+template <>
+struct GemmRow<0> {
+  static GemmTile pick(int, int, bool) { return nullptr; }
+};
+
+void gemm(int rows, int step, bool wide, const float* const* a, int64_t entries, int channels, const float* b, float* c,
+          int64_t c_stride, bool accumulate) {
+  GemmRow<kMaxRows>::pick(rows, step, wide)(a, entries, channels, b, c, c_stride, accumulate);
+}
+
+// ---- packing with the prologue ------------------------------------------------------------------------------------
+enum class Prologue { copy, scale, feature };
+
+template <Prologue P>
+void pack_run(const float* src, int64_t pixels, int shift, int64_t x0, float* dst, const PackBlock& job) {
+  V scale[kParts], bias[kParts];
+  for (int v = 0; v < kParts; ++v) {
+    scale[v] = job.scale != nullptr ? load(job.scale + v * kLanes) : splat(1.f);
+    bias[v] = P == Prologue::feature ? load(job.bias + v * kLanes) : splat(0.f);
+    if (P == Prologue::feature) scale[v] = scale[v] * splat(kSqrt2);
+  }
+  const V gain = splat(job.feature_gain);
+  for (int64_t i = 0; i < pixels; ++i) {
+    const float* s = src + ((x0 + i) >> shift) * 16;
+    for (int v = 0; v < kParts; ++v) {
+      V x = load(s + v * kLanes);
+      if (P == Prologue::feature) x = leaky(fma(x, gain, bias[v]), 0.2f);
+      if (P != Prologue::copy) x = x * scale[v];
+      store(dst + i * 16 + v * kLanes, x);
+    }
+  }
+}
+
+void pack_run_any(const float* src, int64_t pixels, int shift, int64_t x0, float* dst, const PackBlock& job) {
+  if (job.bias != nullptr) return pack_run<Prologue::feature>(src, pixels, shift, x0, dst, job);
+  if (job.scale != nullptr) return pack_run<Prologue::scale>(src, pixels, shift, x0, dst, job);
+  pack_run<Prologue::copy>(src, pixels, shift, x0, dst, job);
+}
+
+void zero_pixels(float* dst, int64_t pixels) {
+  for (int64_t i = 0; i < pixels * kParts; ++i) store(dst + i * kLanes, splat(0.f));
+}
+
+// -1 -> 1, n -> n-2, and so on for pictures smaller than the padding.
+int64_t reflected(int64_t i, int64_t n) {
+  if (n == 1) return 0;
+  const int64_t period = 2 * (n - 1);
+  i = i < 0 ? -i : i;
+  i %= period;
+  return i < n ? i : period - i;
+}
+
+void pack(const PackBlock& job) {
+  const int64_t height = job.h << job.shift, width = job.w << job.shift;  // of the enlarged picture
+  const int64_t left = job.x0 < 0 ? (-job.x0 < job.cols ? -job.x0 : job.cols) : 0;
+  const int64_t end = job.x0 + job.cols;
+  const int64_t right = end > width ? (end - width < job.cols ? end - width : job.cols) : 0;
+  const int64_t inside = job.cols - left - right > 0 ? job.cols - left - right : 0;
+  for (int64_t r = 0; r < job.rows; ++r) {
+    float* dst = job.dst + r * job.cols * 16;
+    int64_t y = job.y0 + r;
+    if (job.reflect) {
+      y = reflected(y, height);
+    } else if (y < 0 || y >= height) {
+      zero_pixels(dst, job.cols);
+      continue;
+    }
+    const float* row = job.src + (y >> job.shift) * job.w * 16;
+    if (inside > 0) pack_run_any(row, inside, job.shift, job.x0 + left, dst + left * 16, job);
+    for (int64_t i = 0; i < job.cols; ++i) {
+      if (i == left && inside > 0) i += inside;  // only the columns outside the picture
+      if (i >= job.cols) break;
+      if (job.reflect)
+        pack_run_any(row, 1, job.shift, reflected(job.x0 + i, width), dst + i * 16, job);
+      else
+        zero_pixels(dst + i * 16, 1);
+    }
+  }
+}
+
+// ---- blurs ----------------------------------------------------------------------------------------------------------
+// a*[1,0,0,1] + b*[0,1,1,0] with the taps [a,b,b,a] of one direction.
+inline V four_tap(V p0, V p1, V p2, V p3, float outer, float inner) {
+  return fma(p1 + p2, splat(inner), (p0 + p3) * splat(outer));
+}
+
+void blur(const float* src, int64_t rows, int64_t cols, float* tmp, float* dst) {
+  const int64_t stride = cols * 16;
+  for (int64_t r = 0; r + 3 < rows; ++r) {
+    const float* s = src + r * stride;
+    for (int64_t i = 0; i < cols * 16; i += kLanes)
+      store(tmp + i, four_tap(load(s + i), load(s + stride + i), load(s + 2 * stride + i), load(s + 3 * stride + i),
+                              0.125f, 0.375f));
+    float* d = dst + r * (cols - 3) * 16;
+    for (int64_t i = 0; i < (cols - 3) * 16; i += kLanes)
+      store(d + i, four_tap(load(tmp + i), load(tmp + i + 16), load(tmp + i + 32), load(tmp + i + 48), 0.125f, 0.375f));
+  }
+}
+
+// ---- epilogue -------------------------------------------------------------------------------------------------------
+struct EpilogueRegisters {
+  V scale[kParts], bias[kParts];
+  float slope;
+  V gain;
+  explicit EpilogueRegisters(const Epilogue& e) : slope(e.slope), gain(splat(e.gain)) {
+    for (int v = 0; v < kParts; ++v) {
+      scale[v] = e.out_scale != nullptr ? load(e.out_scale + v * kLanes) : splat(1.f);
+      bias[v] = e.bias != nullptr ? load(e.bias + v * kLanes) : splat(0.f);
+    }
+  }
+  V operator()(V acc, int part) const { return leaky(fma(acc, scale[part], bias[part]), slope) * gain; }
+};
+
+void store_run(const Epilogue& e, const float* acc, int64_t pixels, const float* residual, const float* residual2,
+               float* y) {
+  const EpilogueRegisters finish(e);
+  for (int64_t i = 0; i < pixels; ++i)
+    for (int v = 0; v < kParts; ++v) {
+      const int64_t at = i * 16 + v * kLanes;
+      V x = finish(load(acc + at), v);
+      if (residual != nullptr) x = leaky(x + load(residual + at), e.residual_slope);
+      if (residual2 != nullptr) x = fma(x, splat(e.gain2), load(residual2 + at));
+      store(y + at, x);
+    }
+}
+
+void upsample_blur_row(const Epilogue& e, const float* const rows[4], int64_t pixels, float* tmp, float* y) {
+  const EpilogueRegisters finish(e);
+  // tmp[j] is the vertical blur at column j-1; columns -1 and pixels+1 lie outside and are zero.
+  zero_pixels(tmp, 1);
+  zero_pixels(tmp + (pixels + 2) * 16, 1);
+  float* t = tmp + 16;
+  for (int64_t i = 0; i < (pixels + 1) * 16; i += kLanes) {
+    V p[4];
+    for (int k = 0; k < 4; ++k) p[k] = rows[k] != nullptr ? load(rows[k] + i) : splat(0.f);
+    store(t + i, four_tap(p[0], p[1], p[2], p[3], 0.25f, 0.75f));
+  }
+  for (int64_t i = 0; i < pixels; ++i)
+    for (int v = 0; v < kParts; ++v) {
+      const float* s = tmp + i * 16 + v * kLanes;
+      store(y + i * 16 + v * kLanes,
+            finish(four_tap(load(s), load(s + 16), load(s + 32), load(s + 48), 0.25f, 0.75f), v));
+    }
+}
+
+// ---- Winograd F(4x4,3x3), points 0, +-sqrt2/2, +-sqrt2, infinity ----------------------------------------------------
+// B^T (6x6) and A^T (4x6) of these points; G in conv2d_winograd.cpp. Half the rounding error of the usual 0,+-1,+-2.
+inline void transform_bt(const V r[6], V o[6]) {
+  const V q = splat(kSqrt2), h = splat(kSqrt2 / 2), c25 = splat(-2.5f);
+  const V a = r[1] * q - r[3] * h, b = fma(r[2], splat(-2.f), r[4]);
+  const V c = r[3] * q - r[1] * h, d = fma(r[2], splat(-0.5f), r[4]);
+  o[0] = fma(r[2], c25, r[0] + r[4]);
+  o[1] = b - a;
+  o[2] = b + a;
+  o[3] = d + c;
+  o[4] = d - c;
+  o[5] = fma(r[3], c25, r[1] + r[5]);
+}
+
+inline void transform_at(const V r[6], V o[4]) {
+  const V p = r[1] + r[2], m = r[1] - r[2], big_p = r[3] + r[4], big_m = r[3] - r[4];
+  o[0] = r[0] + p + big_p;
+  o[1] = fma(big_m, splat(kSqrt2), m * splat(kSqrt2 / 2));
+  o[2] = fma(big_p, splat(2.f), p * splat(0.5f));
+  o[3] = fma(big_m, splat(2 * kSqrt2), m * splat(kSqrt2 / 4)) + r[5];
+}
+
+void winograd_input(const float* region, int64_t region_cols, int64_t tiles, float* v_out, int64_t v_stride) {
+  for (int64_t t = 0; t < tiles; ++t)
+    for (int part = 0; part < kParts; ++part) {
+      const float* s = region + t * 64 + part * kLanes;
+      V half[6][6];
+      for (int j = 0; j < 6; ++j) {
+        V column[6], out[6];
+        for (int i = 0; i < 6; ++i) column[i] = load(s + (i * region_cols + j) * 16);
+        transform_bt(column, out);
+        for (int i = 0; i < 6; ++i) half[i][j] = out[i];
+      }
+      float* d = v_out + t * 16 + part * kLanes;
+      for (int i = 0; i < 6; ++i) {
+        V out[6];
+        transform_bt(half[i], out);
+        for (int j = 0; j < 6; ++j) store(d + (i * 6 + j) * v_stride, out[j]);
+      }
+    }
+}
+
+void winograd_output(const float* m, int64_t m_stride, int64_t tiles, float* out, int64_t out_cols) {
+  for (int64_t t = 0; t < tiles; ++t)
+    for (int part = 0; part < kParts; ++part) {
+      const float* s = m + t * 16 + part * kLanes;
+      V half[4][6];
+      for (int j = 0; j < 6; ++j) {
+        V column[6], o[4];
+        for (int i = 0; i < 6; ++i) column[i] = load(s + (i * 6 + j) * m_stride);
+        transform_at(column, o);
+        for (int i = 0; i < 4; ++i) half[i][j] = o[i];
+      }
+      float* d = out + t * 64 + part * kLanes;
+      for (int i = 0; i < 4; ++i) {
+        V o[4];
+        transform_at(half[i], o);
+        for (int j = 0; j < 4; ++j) store(d + (i * out_cols + j) * 16, o[j]);
+      }
+    }
+}
+
+// ---- small dense work -----------------------------------------------------------------------------------------------
+// Up to 4 vectors x 4 blocks of 16 outputs at a time: the weights stream from memory once for every 4 vectors.
+template <int Count>
+void linear_block(const float* w, int64_t inputs, const float* x, int64_t x_stride, float* y, int64_t y_stride) {
+  V acc[Count][kParts];
+  for (int n = 0; n < Count; ++n)
+    for (int v = 0; v < kParts; ++v) acc[n][v] = splat(0.f);
+  // Four partial sums hide the latency of the addition; they are joined in a fixed order.
+  V part[4][Count][kParts];
+  for (auto& p : part)
+    for (int n = 0; n < Count; ++n)
+      for (int v = 0; v < kParts; ++v) p[n][v] = splat(0.f);
+  int64_t k = 0;
+  for (; k + 4 <= inputs; k += 4)
+#pragma GCC unroll 4
+    for (int u = 0; u < 4; ++u)
+      for (int n = 0; n < Count; ++n) {
+        const V value = broadcast(x + n * x_stride + k + u);
+        for (int v = 0; v < kParts; ++v)
+          part[u][n][v] = fma(value, load(w + (k + u) * 16 + v * kLanes), part[u][n][v]);
+      }
+  for (; k < inputs; ++k)
+    for (int n = 0; n < Count; ++n)
+      for (int v = 0; v < kParts; ++v)
+        acc[n][v] = fma(broadcast(x + n * x_stride + k), load(w + k * 16 + v * kLanes), acc[n][v]);
+  for (int n = 0; n < Count; ++n)
+    for (int v = 0; v < kParts; ++v)
+      store(y + n * y_stride + v * kLanes,
+            ((part[0][n][v] + part[1][n][v]) + (part[2][n][v] + part[3][n][v])) + acc[n][v]);
+}
+
+void linear(const float* w, int64_t inputs, int64_t outputs, const float* x, int64_t x_stride, int64_t count, float* y,
+            int64_t y_stride) {
+  for (int64_t o = 0; o < outputs; o += 16) {
+    const float* panel = w + o * inputs;
+    int64_t n = 0;
+    for (; n + 2 <= count; n += 2) linear_block<2>(panel, inputs, x + n * x_stride, x_stride, y + n * y_stride + o, y_stride);
+    if (n < count) linear_block<1>(panel, inputs, x + n * x_stride, x_stride, y + n * y_stride + o, y_stride);
+  }
+}
+
+inline float horizontal_sum(const V (&parts)[kParts]) {
+  V s = parts[0];
+  for (int v = 1; v < kParts; ++v) s = s + parts[v];
+  return sum_lanes(s);
+}
+
+void to_rgb(const float* const* x, int64_t x_blocks, int64_t blocks, int64_t pixels, const float* w, const float* bias,
+            float feature_gain, float* rgb, int64_t rgb_plane) {
+  const V gain = splat(feature_gain);
+  for (int64_t i = 0; i < pixels; ++i) {
+    V sum[3][kParts];
+    for (int c = 0; c < 3; ++c)
+      for (int v = 0; v < kParts; ++v) sum[c][v] = splat(0.f);
+    for (int64_t b = 0; b < blocks; ++b)
+      for (int v = 0; v < kParts; ++v) {
+        V value = load(x[b] + i * 16 + v * kLanes);
+        if (b >= x_blocks) value = leaky(fma(value, gain, load(bias + (b - x_blocks) * 16 + v * kLanes)), 0.2f);
+        for (int c = 0; c < 3; ++c) sum[c][v] = fma(value, load(w + (b * 3 + c) * 16 + v * kLanes), sum[c][v]);
+      }
+    for (int c = 0; c < 3; ++c) rgb[c * rgb_plane + i] += horizontal_sum(sum[c]);
+  }
+}
+
+double fma_peak(int64_t iterations) {
+  constexpr int kChains = 12;
+  V acc[kChains];
+  for (auto& a : acc) a = splat(0.f);
+  V x = splat(0.5f), y = splat(0.25f);
+  for (int64_t i = 0; i < iterations; ++i) {
+#pragma GCC unroll 12
+    for (int c = 0; c < kChains; ++c) {
+      acc[c] = fma(x, y, acc[c]);
+      keep(acc[c]);
+    }
+  }
+  volatile float sink = 0;
+  alignas(64) float lanes[kLanes];
+  for (auto& a : acc) {
+    store(lanes, a);
+    sink = sink + lanes[0];
+  }
+  return 2.0 * kLanes * kChains * static_cast<double>(iterations);
+}
+
+constexpr IsaKernels kTable = {kName,          kWide * 16,      kMaxRows, gemm,
+                               pack,           blur,            store_run, upsample_blur_row,
+                               winograd_input, winograd_output, linear,   to_rgb,
+                               fma_peak};

@@ -1,0 +1,70 @@
+// The vector kernels of one instruction set: the algorithm is written once in isa_body.h, compiled once per instruction
+// set (isa_avx512.cpp, isa_avx2.cpp, isa_generic.cpp) and reached through this table. All pointers are to floats in
+// blocks of 16 channels ("a pixel" = 16 consecutive floats); nothing here allocates, checks or knows a network.
+#pragma once
+#include <cstdint>
+
+namespace gpen {
+
+// One 16-channel block of an input region, with the prologue of conv2d.h applied: dst[rows][cols][16].
+struct PackBlock {
+  const float* src;         // [h][w][16]
+  int64_t h, w;             // of src
+  int64_t y0, x0;           // top left of the region in the (enlarged) picture, may be negative
+  int64_t rows, cols;
+  float* dst;
+  bool reflect;             // outside the picture: reflected, or zero
+  int shift;                // 0, or 1: the picture is src enlarged twice (nearest)
+  const float* scale;       // 16 factors, or null
+  const float* bias;        // 16 values: the feature half, lrelu(v*feature_gain + bias, .2)*sqrt2; null: plain
+  float feature_gain;
+};
+
+// What happens to a run of finished sums of one 16-channel block (conv2d.h, formulas at the top).
+struct Epilogue {
+  const float* out_scale;   // 16 factors, or null
+  const float* bias;        // 16 values, or null
+  float slope, gain;
+  float residual_slope, gain2;
+};
+
+struct IsaKernels {
+  const char* name;
+  int panel;     // output channels of a full weight panel: 32 or 16
+  int max_rows;  // pixels of one micro-kernel call
+
+  // The micro-kernel. rows pixels x (wide ? panel : 16) output channels:
+  //   c[r] (+)= sum over e < entries, k < channels of a[e][r*step*16 + k] * b[e*channels + k][panel]
+  // c: pixel r of the first 16 channels at c + 16*r, of the next 16 at c + c_stride + 16*r. step is 1 or 2.
+  void (*gemm)(int rows, int step, bool wide, const float* const* a, int64_t entries, int channels, const float* b,
+               float* c, int64_t c_stride, bool accumulate);
+  void (*pack)(const PackBlock&);
+  // [1,3,3,1]x[1,3,3,1]/64 blur of one block: src[rows][cols] -> dst[rows-3][cols-3]; tmp: cols pixels.
+  void (*blur)(const float* src, int64_t rows, int64_t cols, float* tmp, float* dst);
+  // y[i] = epilogue(acc[i]) for i < pixels; residuals are null or as long as y.
+  void (*store)(const Epilogue&, const float* acc, int64_t pixels, const float* residual, const float* residual2,
+                float* y);
+  // One output row of StyleGAN2's upsampling blur (taps [1,3,3,1]/4 in each direction): rows[0..3] are four consecutive
+  // rows of the transposed convolution, or null where outside; each holds 2W+1 = pixels+1 pixels; y gets `pixels`.
+  // tmp: pixels + 3 pixels.
+  void (*upsample_blur_row)(const Epilogue&, const float* const rows[4], int64_t pixels, float* tmp, float* y);
+  // Winograd F(4x4,3x3): V[xi] for `tiles` tiles from region[6][4*tiles+2][16]; V[xi] at v + xi*v_stride + 16*tile.
+  void (*winograd_input)(const float* region, int64_t region_cols, int64_t tiles, float* v, int64_t v_stride);
+  // out[4][4*tiles][16] from M[xi] at m + xi*m_stride + 16*tile.
+  void (*winograd_output)(const float* m, int64_t m_stride, int64_t tiles, float* out, int64_t out_cols);
+  // y[n][o] = sum over k of x[n][k] * w[o/16][k][o%16] for `outputs` (a multiple of 16) outputs of `count` vectors.
+  void (*linear)(const float* w, int64_t inputs, int64_t outputs, const float* x, int64_t x_stride, int64_t count,
+                 float* y, int64_t y_stride);
+  // to_rgb over a run of pixels: rgb[c][i] += sum over blocks and channels of value * w[block][c][16], where value is
+  // x[block][i] for the first x_blocks and lrelu(x*feature_gain + bias, .2) for the others. rgb is planar.
+  void (*to_rgb)(const float* const* x, int64_t x_blocks, int64_t blocks, int64_t pixels, const float* w,
+                 const float* bias, float feature_gain, float* rgb, int64_t rgb_plane);
+  // For the benchmarks: a register-only loop of fused multiply-adds; returns the floating-point operations done.
+  double (*fma_peak)(int64_t iterations);
+};
+
+const IsaKernels* isa_avx512();   // null when not compiled in
+const IsaKernels* isa_avx2();
+const IsaKernels* isa_generic();  // NEON on aarch64, SSE2 on x86-64, plain vectors elsewhere
+
+}  // namespace gpen

@@ -1,0 +1,38 @@
+#include "kernels/max_pool.h"
+
+#include <algorithm>
+
+#include "kernels/vec4.h"
+
+namespace gpen {
+
+Status max_pool(Exec& exec, const TensorView& x, int kernel, int stride, int pad, TensorView y) {
+  if (x.layout != Layout::nchw16c || y.layout != Layout::nchw16c)
+    return fail(Code::internal, "max_pool: both tensors must be blocked");
+  if (kernel < 1 || stride < 1 || pad < 0 || pad >= kernel || x.n != y.n || x.c != y.c || x.h + 2 * pad < kernel ||
+      x.w + 2 * pad < kernel || y.h != (x.h + 2 * pad - kernel) / stride + 1 ||
+      y.w != (x.w + 2 * pad - kernel) / stride + 1)
+    return fail(Code::internal, "max_pool: input is ", x.shape_string(), ", output ", y.shape_string(), ", kernel ",
+                kernel, ", stride ", stride, ", pad ", pad);
+  if (exec.dry()) return Status();
+  exec.pool.parallel_for(y.n * y.blocks() * y.h, [&](int64_t item, int) {
+    const int64_t row = item % y.h, b = item / y.h % y.blocks(), n = item / y.h / y.blocks();
+    const float* in = x.block(n, b);
+    float* out = y.block(n, b) + row * y.w * kBlock;
+    const int64_t y0 = std::max<int64_t>(0, row * stride - pad), y1 = std::min(x.h, row * stride - pad + kernel);
+    for (int64_t col = 0; col < y.w; ++col) {
+      const int64_t x0 = std::max<int64_t>(0, col * stride - pad), x1 = std::min(x.w, col * stride - pad + kernel);
+      alignas(64) float best[kBlock];
+      std::copy_n(in + (y0 * x.w + x0) * kBlock, kBlock, best);
+      for (int64_t sy = y0; sy < y1; ++sy)
+        for (int64_t sx = x0; sx < x1; ++sx) {
+          const float* v = in + (sy * x.w + sx) * kBlock;
+          for (int k = 0; k < kBlock; k += 4) store4(best + k, larger4(load4(best + k), load4(v + k)));
+        }
+      std::copy_n(best, kBlock, out + col * kBlock);
+    }
+  });
+  return Status();
+}
+
+}  // namespace gpen

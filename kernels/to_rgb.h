@@ -1,0 +1,25 @@
+// to_rgb: the modulated 1x1 convolution to RGB without demodulation, plus bias, plus the enlarged RGB of the level below.
+//
+//   rgb[n,c] = bias[c] + up2(skip[n,c]) + sum over i of W[c,i] * scale * s[n,i] * in(n,i)
+//
+// in() is x followed by the feature half, as in conv2d.h; up2 is upfirdn2d(up 2, 4*outer([1,3,3,1])/64, pad (2,1)):
+// in one direction out[2i] = (x[i-1] + 3 x[i])/4, out[2i+1] = (3 x[i] + x[i+1])/4, zero outside.
+#pragma once
+#include <vector>
+
+#include "kernels/conv2d.h"
+
+namespace gpen {
+
+struct ToRgbWeights {
+  int64_t x_channels = 0, feature_channels = 0;
+  std::vector<float> weight;  // [blocks][3][16], scaled by 1/sqrt(in channels); x blocks first, then feature blocks
+  float bias[3] = {0, 0, 0};
+  // weight: 3 x (x_channels + feature_channels).
+  static ToRgbWeights pack(int64_t x_channels, int64_t feature_channels, const float* weight, const float* bias);
+};
+
+// in.in_scale: the style s, [n][16 * blocks]. skip: n x 3 x H/2 x W/2 planar, data null: none. rgb: n x 3 x H x W planar.
+void to_rgb(Exec& exec, const ToRgbWeights& w, const ConvInput& in, const TensorView& skip, TensorView rgb);
+
+}  // namespace gpen

@@ -1,0 +1,327 @@
+#include "layers/gpen.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+
+#include "kernels/layout.h"
+#include "kernels/style.h"
+#include "layers/noise.h"
+#include "layers/styled_conv.h"
+
+namespace gpen {
+
+namespace {
+
+constexpr float kSqrt2 = 1.41421356237309515f;
+
+// Winograd's weights are four times as large; from this resolution on they are small next to the time they save.
+constexpr int kWinogradFrom = 64;
+
+constexpr size_t kMaxLevels = 16;  // resolutions 4 << 15 and below
+
+// An activation of the decoder: the convolution's half, and what its second half is computed from.
+struct Activation {
+  ConvInput in;
+  Workspace::Handle x, noise;
+  bool owns_noise = false;
+};
+
+}  // namespace
+
+struct GpenNet::Impl {
+  GpenArch arch;
+  std::shared_ptr<ThreadPool> pool;
+  std::vector<Conv2dWeights> ecd;    // ecd0, ecd1, ...: from in_size down to 4
+  LinearWeights final_linear;
+  std::vector<LinearWeights> style;  // generator.style.1 ...
+  std::vector<float> constant;       // generator.input.input, blocked
+  std::vector<StyledConv> convs;     // generator.conv1, then generator.convs.0, 1, ...
+  std::vector<ToRgb> to_rgbs;        // generator.to_rgb1, then generator.to_rgbs.0, 1, ...
+  Workspace ws;
+  int64_t planned_n = 0;
+  std::vector<LayerTime>* times = nullptr;
+  std::vector<std::string> names;    // of convs, for times
+
+  Status load(const WeightStore& store);
+  Status load_encoder(const WeightStore& store);
+  Status load_decoder(const WeightStore& store);
+  Status forward(Exec& exec, const TensorView& input, TensorView output, uint64_t seed, const Extra* extra);
+  float* map_latent(Exec& exec, const TensorView& encoded, const Extra* extra, Workspace::Handle* handle);
+
+  // Runs one step and, when asked, notes its time.
+  template <class Step>
+  void timed(Exec& exec, const char* name, double multiply_adds, Step&& step) {
+    if (times == nullptr || exec.dry()) return step();
+    const auto start = std::chrono::steady_clock::now();
+    step();
+    const std::chrono::duration<double, std::milli> ms = std::chrono::steady_clock::now() - start;
+    times->push_back({name, ms.count(), 2e-9 * multiply_adds});
+  }
+};
+
+Status GpenNet::Impl::load_encoder(const WeightStore& store) {
+  const int levels = arch.encoder_levels();
+  for (int k = 0; k < levels; ++k) {
+    const std::string name = "ecd" + std::to_string(k);
+    ConvGeometry g;
+    g.out_channels = arch.encoder_channels[static_cast<size_t>(levels - 1 - k)];
+    g.in_channels = k == 0 ? 3 : arch.encoder_channels[static_cast<size_t>(levels - k)];
+    g.pad = 0;
+    if (k == 0) {
+      g.kernel_h = g.kernel_w = 1;
+    } else {
+      g.stride = 2;
+      g.blur_pad = 2;
+    }
+    const std::string weight_name = name + (k == 0 ? ".0.0.weight" : ".0.1.weight");
+    GPEN_ASSIGN(auto weight, store.floats(weight_name, {g.out_channels, g.in_channels, g.kernel_h, g.kernel_w}));
+    GPEN_ASSIGN(auto bias, store.floats(name + (k == 0 ? ".0.1.bias" : ".0.2.bias"), {g.out_channels}));
+    store.release_pages(weight_name);
+    const double scale = 1 / std::sqrt(static_cast<double>(g.in_channels * g.kernel_h * g.kernel_w));
+    GPEN_ASSIGN(auto packed, Conv2dWeights::pack(g, weight.data(), scale, bias, *pool));
+    ecd.push_back(std::move(packed));
+  }
+  const int64_t flat = static_cast<int64_t>(arch.encoder_channels[0]) * 16;
+  GPEN_ASSIGN(auto weight, store.floats("final_linear.0.weight", {arch.style_dim, flat}));
+  GPEN_ASSIGN(auto bias, store.floats("final_linear.0.bias", {arch.style_dim}));
+  store.release_pages("final_linear.0.weight");
+  GPEN_ASSIGN(final_linear, LinearWeights::pack(weight.data(), arch.style_dim, flat,
+                                                1 / std::sqrt(static_cast<double>(flat)), bias, 1, *pool));
+  constexpr double kLrMul = 0.01;
+  for (int i = 1; i <= arch.mlp_layers; ++i) {
+    const std::string name = "generator.style." + std::to_string(i);
+    GPEN_ASSIGN(auto w, store.floats(name + ".weight", {arch.style_dim, arch.style_dim}));
+    GPEN_ASSIGN(auto b, store.floats(name + ".bias", {arch.style_dim}));
+    GPEN_ASSIGN(auto packed,
+                LinearWeights::pack(w.data(), arch.style_dim, arch.style_dim,
+                                    kLrMul / std::sqrt(static_cast<double>(arch.style_dim)), b, kLrMul, *pool));
+    style.push_back(std::move(packed));
+  }
+  return Status();
+}
+
+Status GpenNet::Impl::load_decoder(const WeightStore& store) {
+  const int64_t c0 = arch.channels[0];
+  GPEN_ASSIGN(auto input, store.floats("generator.input.input", {1, c0, 4, 4}));
+  constant.assign(static_cast<size_t>(ceil_div(c0, kBlock) * kBlock * 16), 0.f);
+  for (int64_t c = 0; c < c0; ++c)
+    for (int64_t p = 0; p < 16; ++p)
+      constant[static_cast<size_t>((c / kBlock * 16 + p) * kBlock + c % kBlock)] = input[static_cast<size_t>(c * 16 + p)];
+
+  auto add_conv = [&](const std::string& name, ActivationChannels in, int64_t out, bool up, int resolution) -> Status {
+    const auto algorithm = resolution >= kWinogradFrom && !up ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
+    GPEN_ASSIGN(auto conv, StyledConv::load(store, name, in, out, arch.style_dim, up, algorithm, *pool));
+    convs.push_back(std::move(conv));
+    names.push_back(name);
+    return Status();
+  };
+  auto add_rgb = [&](const std::string& name, int64_t channels) -> Status {
+    GPEN_ASSIGN(auto rgb, ToRgb::load(store, name, {channels, channels}, arch.style_dim, *pool));
+    to_rgbs.push_back(std::move(rgb));
+    return Status();
+  };
+  GPEN_RETURN_IF_ERROR(add_conv("generator.conv1", {c0, 0}, c0, false, 4));
+  GPEN_RETURN_IF_ERROR(add_rgb("generator.to_rgb1", c0));
+  for (int i = 1; i < arch.levels(); ++i) {
+    const int64_t in = arch.channels[static_cast<size_t>(i - 1)], out = arch.channels[static_cast<size_t>(i)];
+    const std::string prefix = "generator.convs.";
+    GPEN_RETURN_IF_ERROR(add_conv(prefix + std::to_string(2 * i - 2), {in, in}, out, true, 4 << i));
+    GPEN_RETURN_IF_ERROR(add_conv(prefix + std::to_string(2 * i - 1), {out, out}, out, false, 4 << i));
+    GPEN_RETURN_IF_ERROR(add_rgb("generator.to_rgbs." + std::to_string(i - 1), out));
+  }
+  return Status();
+}
+
+Status GpenNet::Impl::load(const WeightStore& store) {
+  GPEN_ASSIGN(const Architecture detected, detect_architecture(store));
+  const GpenArch* gpen = std::get_if<GpenArch>(&detected);
+  if (gpen == nullptr) return fail(Code::model, store.source, ": is ", describe(detected), ", not a GPEN");
+  arch = *gpen;
+  if (static_cast<size_t>(arch.levels()) > kMaxLevels)
+    return fail(Code::model, store.source, ": output size ", arch.out_size, " is out of range");
+  GPEN_RETURN_IF_ERROR(load_encoder(store));
+  return load_decoder(store);
+}
+
+// The style vector of every image, [n][style_dim].
+float* GpenNet::Impl::map_latent(Exec& exec, const TensorView& encoded, const Extra* extra, Workspace::Handle* handle) {
+  const int64_t n = encoded.n, flat = encoded.c * 16, dim = arch.style_dim, stride = ceil_div(dim, kBlock) * kBlock;
+  Workspace::Handle flat_handle, other_handle;
+  float* a = exec.ws.take(static_cast<size_t>(n * stride), handle);
+  float* planar = exec.ws.take(static_cast<size_t>(n * flat), &flat_handle);
+  float* b = exec.ws.take(static_cast<size_t>(n * stride), &other_handle);
+  if (!exec.dry()) {
+    (void)to_planar(exec, encoded, make_view(planar, n, encoded.c, 4, 4));
+    if (extra != nullptr && extra->encoder_4x4 != nullptr) extra->encoder_4x4->assign(planar, planar + n * flat);
+    linear(exec, final_linear, planar, flat, n, LinearActivation::fused_lrelu, a, stride);
+    pixel_norm(a, n, dim, stride);
+    float *from = a, *to = b;
+    for (const LinearWeights& layer : style) {
+      linear(exec, layer, from, stride, n, LinearActivation::fused_lrelu, to, stride);
+      std::swap(from, to);
+    }
+    // Contiguous rows of style_dim in `a`, whichever buffer the last layer wrote.
+    for (int64_t i = 0; i < n; ++i) std::copy_n(from + i * stride, dim, (from == a ? b : a) + i * dim);
+    if (from == a) std::copy_n(b, n * dim, a);
+    if (extra != nullptr && extra->latent != nullptr) extra->latent->assign(a, a + n * dim);
+  }
+  exec.ws.give_back(other_handle);
+  exec.ws.give_back(flat_handle);
+  return a;
+}
+
+Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView output, uint64_t seed,
+                              const Extra* extra) {
+  const int64_t n = input.n;
+  Workspace& ws = exec.ws;
+  const int levels = arch.levels(), encoder_levels = arch.encoder_levels();
+
+  // Encoder: every output is kept, features[i] at resolution 4 << i.
+  std::array<TensorView, kMaxLevels> features;
+  std::array<Workspace::Handle, kMaxLevels> feature_handles;
+  Workspace::Handle rgb_handle;
+  TensorView rgb = ws.tensor(n, 3, arch.in_size, arch.in_size, Layout::nchw16c, &rgb_handle);
+  GPEN_RETURN_IF_ERROR(to_blocked(exec, input, rgb));
+  ConvEpilogue activation;
+  activation.slope = 0.2f;
+  activation.gain = kSqrt2;
+  for (int k = 0; k < encoder_levels; ++k) {
+    const size_t level = static_cast<size_t>(encoder_levels - 1 - k);
+    const int64_t size = 4 << level;
+    features[level] = ws.tensor(n, arch.encoder_channels[level], size, size, Layout::nchw16c, &feature_handles[level]);
+    ConvInput in;
+    in.x = k == 0 ? rgb : features[level + 1];
+    const ConvGeometry& g = ecd[static_cast<size_t>(k)].geometry();
+    timed(exec, "encoder", static_cast<double>(n * size * size * g.in_channels * g.out_channels * g.kernel_h * g.kernel_w),
+          [&] { conv2d(exec, ecd[static_cast<size_t>(k)], in, activation, features[level]); });
+    if (k == 0) ws.give_back(rgb_handle);
+  }
+
+  Workspace::Handle latent_handle;
+  float* latent = nullptr;
+  timed(exec, "mapping", static_cast<double>(n) * (arch.mlp_layers * 1.0 * arch.style_dim * arch.style_dim +
+                                                    16.0 * arch.encoder_channels[0] * arch.style_dim),
+        [&] { latent = map_latent(exec, features[0], extra, &latent_handle); });
+
+  // Decoder. `now` is the activation the next layer reads.
+  Activation now;
+  now.in.x = make_view(exec.dry() ? nullptr : constant.data(), n, arch.channels[0], 4, 4, Layout::nchw16c);
+  now.in.x.batch_stride = 0;  // the same constant for every image
+  TensorView skip;
+  Workspace::Handle skip_handle;
+
+  auto styled = [&](size_t index, int level) -> Status {
+    const StyledConv& conv = convs[index];
+    const int64_t size = 4 << level;
+    Workspace::Handle style_handle, squared_handle, demodulation_handle;
+    float* s = ws.take(static_cast<size_t>(n * conv.style_floats()), &style_handle);
+    float* squared = ws.take(static_cast<size_t>(n * conv.style_floats()), &squared_handle);
+    float* d = ws.take(static_cast<size_t>(n * conv.demodulation_floats()), &demodulation_handle);
+    timed(exec, "styles", 0, [&] { conv.modulate(exec, latent, n, s, squared, d); });
+    Activation next;
+    next.in.x = ws.tensor(n, conv.out_channels(), size, size, Layout::nchw16c, &next.x);
+    const double input_pixels = static_cast<double>(n * now.in.x.plane());
+    timed(exec, names[index].c_str(), conv.multiply_adds_per_input_pixel() * input_pixels,
+          [&] { conv.forward(exec, now.in, s, d, next.in.x); });
+    ws.give_back(demodulation_handle);
+    ws.give_back(squared_handle);
+    ws.give_back(style_handle);
+    if (index > 0) ws.give_back(now.x);
+    if (now.owns_noise) ws.give_back(now.noise);
+    if (level < encoder_levels) {
+      next.in.feature = features[static_cast<size_t>(level)];
+    } else {  // FullGenerator_SR above its input's resolution: fresh noise for each convolution
+      next.in.feature = ws.tensor(n, conv.out_channels(), size, size, Layout::nchw16c, &next.noise);
+      next.owns_noise = true;
+      if (!exec.dry()) fill_normal_noise(exec, seed, index, next.in.feature);
+    }
+    next.in.feature_gain = conv.noise_weight();
+    next.in.feature_bias = conv.feature_bias();
+    now = next;
+    return Status();
+  };
+  auto add_rgb = [&](size_t index, int level) {
+    const int64_t size = 4 << level;
+    Workspace::Handle style_handle, out_handle;
+    float* s = ws.take(static_cast<size_t>(n * to_rgbs[index].style_floats()), &style_handle);
+    timed(exec, "styles", 0, [&] { to_rgbs[index].modulate(exec, latent, n, s); });
+    const bool last = level == levels - 1;
+    TensorView out = last ? output : ws.tensor(n, 3, size, size, Layout::nchw, &out_handle);
+    timed(exec, "to_rgb", static_cast<double>(n * size * size * 6 * convs[2 * index].out_channels()),
+          [&] { to_rgbs[index].forward(exec, now.in, s, skip, out); });
+    ws.give_back(style_handle);
+    if (index > 0) ws.give_back(skip_handle);
+    skip = out;
+    skip_handle = out_handle;
+  };
+
+  GPEN_RETURN_IF_ERROR(styled(0, 0));
+  add_rgb(0, 0);
+  for (int level = 1; level < levels; ++level) {
+    const size_t up = static_cast<size_t>(2 * level - 1);
+    GPEN_RETURN_IF_ERROR(styled(up, level));
+    if (level - 1 < encoder_levels) ws.give_back(feature_handles[static_cast<size_t>(level - 1)]);
+    GPEN_RETURN_IF_ERROR(styled(up + 1, level));
+    add_rgb(static_cast<size_t>(level), level);
+  }
+  return Status();
+}
+
+GpenNet::GpenNet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+GpenNet::GpenNet(GpenNet&&) noexcept = default;
+GpenNet& GpenNet::operator=(GpenNet&&) noexcept = default;
+GpenNet::~GpenNet() = default;
+
+Result<GpenNet> GpenNet::load(const WeightStore& store, std::shared_ptr<ThreadPool> pool) {
+  auto impl = std::make_unique<Impl>();
+  impl->pool = std::move(pool);
+  GPEN_RETURN_IF_ERROR(impl->load(store));
+  return GpenNet(std::move(impl));
+}
+
+const GpenArch& GpenNet::arch() const { return impl_->arch; }
+
+Status GpenNet::forward(const TensorView& input, TensorView output, uint64_t seed, const Extra* extra) {
+  Impl& m = *impl_;
+  const int64_t in = m.arch.in_size, out = m.arch.out_size;
+  if (input.n < 1 || input.c != 3 || input.h != in || input.w != in || input.layout != Layout::nchw)
+    return fail(Code::usage, "GPEN: input is ", input.shape_string(), ", expected Nx3x", in, "x", in, " planar");
+  if (output.n != input.n || output.c != 3 || output.h != out || output.w != out || output.layout != Layout::nchw)
+    return fail(Code::usage, "GPEN: output is ", output.shape_string(), ", expected ", input.n, "x3x", out, "x", out);
+  Exec exec{*m.pool, m.ws};
+  if (m.planned_n != input.n) {
+    m.planned_n = 0;
+    m.ws.begin_plan();
+    GPEN_RETURN_IF_ERROR(m.forward(exec, input, output, seed, nullptr));
+    GPEN_RETURN_IF_ERROR(m.ws.finish_plan());
+    m.planned_n = input.n;
+  }
+  m.times = extra != nullptr ? extra->times : nullptr;
+  if (m.times != nullptr) m.times->clear();
+  m.ws.begin_run();
+  return m.forward(exec, input, output, seed, extra);
+}
+
+size_t GpenNet::arena_bytes() const { return impl_->ws.peak_bytes(); }
+
+size_t GpenNet::weight_bytes() const {
+  size_t bytes = impl_->final_linear.packed_bytes();
+  for (const auto& w : impl_->ecd) bytes += w.packed_bytes();
+  for (const auto& w : impl_->style) bytes += w.packed_bytes();
+  for (const auto& w : impl_->convs) bytes += w.packed_bytes();
+  return bytes;
+}
+
+size_t GpenNet::arena_bytes_for(int64_t n) const {
+  Workspace ws;
+  Exec exec{*impl_->pool, ws};
+  ws.begin_plan();
+  const int64_t in = impl_->arch.in_size, out = impl_->arch.out_size;
+  (void)impl_->forward(exec, make_view(nullptr, n, 3, in, in), make_view(nullptr, n, 3, out, out), 0, nullptr);
+  ws.place();
+  return ws.peak_bytes();
+}
+
+}  // namespace gpen

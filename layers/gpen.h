@@ -1,0 +1,36 @@
+// GPEN (REFERENCE 2): encoder + StyleGAN2 decoder, all sizes, FullGenerator_SR included.
+#pragma once
+#include "layers/network.h"
+#include "weights/weight_store.h"
+
+namespace gpen {
+
+class GpenNet {
+ public:
+  static Result<GpenNet> load(const WeightStore& store, std::shared_ptr<ThreadPool> pool);
+  GpenNet(GpenNet&&) noexcept;
+  GpenNet& operator=(GpenNet&&) noexcept;
+  ~GpenNet();
+
+  const GpenArch& arch() const;
+  struct Extra {  // optional outputs, each resized by forward(); planar
+    std::vector<float>* encoder_4x4 = nullptr;  // n x C x 4 x 4
+    std::vector<float>* latent = nullptr;       // n x style_dim, after the mapping network
+    std::vector<LayerTime>* times = nullptr;
+  };
+  // input:  n x 3 x in_size x in_size planar RGB in [-1,1];  output: n x 3 x out_size x out_size planar, about [-1,1].
+  // seed: for the noise of FullGenerator_SR's levels without an encoder feature; ignored elsewhere.
+  // Code::usage on a wrong shape, Code::memory when the arena cannot be had.
+  Status forward(const TensorView& input, TensorView output, uint64_t seed = 0, const Extra* extra = nullptr);
+  size_t arena_bytes() const;   // of the last planned shape
+  size_t weight_bytes() const;  // packed
+  // Arena needed for a batch of n, without allocating it.
+  size_t arena_bytes_for(int64_t n) const;
+
+ private:
+  struct Impl;
+  explicit GpenNet(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gpen

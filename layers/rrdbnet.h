@@ -1,0 +1,31 @@
+// RRDBNet (REFERENCE 6): RealESRNet x1, x2, x4 background upscaler.
+#pragma once
+#include <functional>
+
+#include "layers/network.h"
+#include "weights/weight_store.h"
+
+namespace gpen {
+
+class RrdbNet {
+ public:
+  static Result<RrdbNet> load(const WeightStore& store, std::shared_ptr<ThreadPool> pool);
+  RrdbNet(RrdbNet&&) noexcept;
+  RrdbNet& operator=(RrdbNet&&) noexcept;
+  ~RrdbNet();
+  const RrdbNetArch& arch() const;
+  // input: 1 x 3 x H x W planar RGB in [0,1]; output: 1 x 3 x scale*H x scale*W planar, not clamped.
+  // H and W must be multiples of 4/scale (Code::usage); upscale() pads.
+  Status forward(const TensorView& input, TensorView output);
+  // Any size: reflect-pads right and bottom, works in tiles of tile x tile input pixels (0: one piece) that read 10 more
+  // pixels on every side that has a neighbour, and crops. progress(done, total) may return false to cancel.
+  Status upscale(const TensorView& input, TensorView output, int tile,
+                 const std::function<bool(int, int)>& progress = nullptr);
+
+ private:
+  struct Impl;
+  explicit RrdbNet(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gpen

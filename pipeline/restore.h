@@ -1,0 +1,111 @@
+// The way of a photo (HOUSE 1):
+//
+//   photo - detect - align - restore - parse - paste back - photo        (background: upscale)
+//
+// Restorer::restore() reads like this drawing. docs/pipeline.md has the formulas and the options in full.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "layers/gpen.h"
+#include "layers/parsenet.h"
+#include "layers/retinaface.h"
+#include "layers/rrdbnet.h"
+#include "pipeline/alignment.h"
+#include "pipeline/detection.h"
+#include "pipeline/image.h"
+
+namespace gpen {
+
+// The networks of a run. Only gpen must be there.
+struct Models {
+  std::shared_ptr<GpenNet> gpen;
+  std::shared_ptr<RetinaFaceNet> detector;  // null: faces must be given
+  std::shared_ptr<ParseNet> parser;         // null: the same soft square mask for every face
+  std::shared_ptr<RrdbNet> upscaler;        // null: the background stays as it is
+};
+
+// Files (.safetensors or .pth), as resolve_model() finds them; empty: none. gpen is required.
+struct ModelPaths {
+  std::filesystem::path gpen, detector, parser, upscaler;
+};
+// Code::model, Code::io or Code::memory with the file's name.
+Result<Models> load_models(const ModelPaths& paths, const std::shared_ptr<ThreadPool>& pool);
+
+// Called between and inside the stages with how much of the stage is done (0..1); false cancels the run.
+using Progress = std::function<bool(const char* stage, double fraction)>;
+
+struct RestoreOptions {
+  // The picture is one aligned face: no detection, no paste. It keeps its aspect: padded to a square, not squashed.
+  bool aligned = false;
+  DetectionOptions detection;             // threshold, detection size, and which faces to keep (also of given ones)
+  double lambda_id = 0.1;                 // closed-loop consistency, 0..1; 0: exactly the network's output
+  double alpha = 1;                       // restored * alpha + original * (1 - alpha), 0..1
+  int tile_size = 0;                      // background upscaler, input pixels; 0: in one piece
+  int batch = 0;                          // most faces in one forward(); 0: as many as memory_limit allows
+  size_t memory_limit = size_t{1} << 30;  // bytes for the network's activations; one face is always tried
+  uint64_t seed = 0;                      // noise of networks whose output is larger than their input
+  bool keep_crops = false;                // fill RestoreResult::crops and restored
+  bool draw_boxes = false;                // boxes and landmarks drawn on the result
+  bool compare = false;                   // fill RestoreResult::comparison
+  Progress progress;
+};
+// Code::usage for a value out of range.
+Status check(const RestoreOptions& options);
+
+struct FaceReport {
+  Face face;              // pixels of the photo as given (before any upscaling)
+  Alignment alignment;    // photo (upscaled, when there is an upscaler) <-> crop of the network's output side
+  bool smoothed = false;  // small face: smoothed before pasting
+  bool parsed = false;    // mask from the parser
+};
+
+struct StageTime {
+  std::string stage;  // "upscale", "detect", "align", "restore", "consistency", "parse", "paste"
+  double ms = 0;
+};
+
+struct RestoreResult {
+  Image image;                    // with the photo's alpha
+  std::vector<FaceReport> faces;  // in the order of detection
+  std::vector<Image> crops;       // keep_crops: each face before, at the network's output side,
+  std::vector<Image> restored;    // and after (before smoothing and blending)
+  Image comparison;               // compare: before | after
+  std::vector<StageTime> times;
+  std::vector<std::string> notes;  // what a person should know: "no face found", ...
+};
+
+class Restorer {
+ public:
+  Restorer(Models models, std::shared_ptr<ThreadPool> pool);
+
+  // given: faces to restore instead of detecting them (landmarks and boxes in photo pixels); null: detect.
+  // A photo without a face comes back as it is (upscaled, if there is an upscaler), with a note.
+  // Code::usage: options out of range, or neither detector nor faces; Code::memory; Code::cancelled by progress.
+  // One restore() at a time.
+  Result<RestoreResult> restore(const Image& photo, const RestoreOptions& options,
+                                const std::vector<Face>* given = nullptr);
+
+  const Models& models() const { return models_; }
+  ThreadPool& pool() const { return *pool_; }
+
+ private:
+  Models models_;
+  std::shared_ptr<ThreadPool> pool_;
+};
+
+// Aspect-keeping placement of a width x height picture in a square of side `side`: scaled to inner.x1-x0 by y1-y0
+// pixels, centred, the rest filled by repeating the picture's edge.
+Rect inner_rectangle(int width, int height, int side);
+Image pad_to_square(const Image& picture, int side, ThreadPool& pool);
+
+// before | after, side by side; before is enlarged to the size of after.
+Image side_by_side(const Image& before, const Image& after, ThreadPool& pool);
+// Outlines boxes and marks landmarks; faces in pixels of `image` times 1/scale.
+void draw_faces(Image* image, const std::vector<FaceReport>& faces, double scale);
+
+}  // namespace gpen

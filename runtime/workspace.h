@@ -1,0 +1,79 @@
+// The arena of a network: all activations and scratch live in one block of memory whose layout is planned once.
+//
+// A network writes its forward() once, as a straight line of take() and give_back() around its kernels. It is first run
+// dry: the workspace only records sizes and life times, and the layers skip their kernels (Exec::dry). finish_plan()
+// then places all buffers so that those alive at the same time do not overlap, and later runs replay the same sequence
+// against real memory: no allocation happens in them.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "runtime/status.h"
+#include "runtime/tensor.h"
+#include "runtime/thread_pool.h"
+
+namespace gpen {
+
+// 64-byte aligned memory, advised to use huge pages when large; not cleared. Null data when out of memory.
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(size_t bytes);
+  AlignedBuffer(AlignedBuffer&& o) noexcept { swap(o); }
+  AlignedBuffer& operator=(AlignedBuffer&& o) noexcept { swap(o); return *this; }
+  ~AlignedBuffer();
+  void* data() const { return data_; }
+  float* floats() const { return static_cast<float*>(data_); }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  void swap(AlignedBuffer& o) { std::swap(data_, o.data_); std::swap(bytes_, o.bytes_); }
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+class Workspace {
+ public:
+  struct Handle {
+    int id = -1;
+  };
+  void begin_plan();             // forget everything, start recording
+  Status finish_plan();          // place the buffers and allocate the block (Code::memory when it cannot be had)
+  void place();                  // place the buffers only: afterwards peak_bytes() is known, nothing is allocated
+  void begin_run() { cursor_ = 0; }
+  bool planning() const { return planning_; }
+
+  // The next buffer of the sequence; data is null while planning. take() and give_back() must come in the same order
+  // in every run. The content of a fresh buffer is undefined.
+  float* take(size_t floats, Handle* handle);
+  void give_back(Handle handle);
+  // A blocked (or planar) activation.
+  TensorView tensor(int64_t n, int64_t c, int64_t h, int64_t w, Layout layout, Handle* handle) {
+    TensorView v = make_view(nullptr, n, c, h, w, layout);
+    v.data = take(static_cast<size_t>(n * v.image_size()), handle);
+    return v;
+  }
+  size_t peak_bytes() const { return peak_; }
+
+ private:
+  struct Slot {
+    size_t bytes, offset;
+    int first, last;  // life time in recorded steps, inclusive
+  };
+  bool planning_ = false;
+  int step_ = 0;
+  size_t cursor_ = 0, peak_ = 0;
+  std::vector<Slot> slots_;
+  AlignedBuffer block_;
+};
+
+// What every layer's forward() needs: threads, memory, and whether this is the dry run.
+struct Exec {
+  ThreadPool& pool;
+  Workspace& ws;
+  bool dry() const { return ws.planning(); }
+};
+
+}  // namespace gpen
