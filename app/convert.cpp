@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "app/command.h"
+#include "weights/architecture.h"
 #include "weights/safetensors.h"
 
 namespace gpen::app {

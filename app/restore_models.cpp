@@ -56,9 +56,9 @@ std::string choose_upscaler(const RestoreArguments& a) {
   return a.sr_scale > 0 ? concat("realesrnet-x", a.sr_scale) : "";
 }
 
-Result<std::shared_ptr<GpenNet>> load_gpen(const std::string& name, int size, const std::shared_ptr<ThreadPool>& pool) {
+Result<std::shared_ptr<GpenNet>> load_gpen(const std::string& name, int side, const std::shared_ptr<ThreadPool>& pool) {
   if (!is_analytic(name)) return load_network<GpenNet>(name, pool);
-  GPEN_ASSIGN(const WeightStore store, analytic_model(name, size > 0 ? size : 512));
+  GPEN_ASSIGN(const WeightStore store, analytic_model(name, side));
   GPEN_ASSIGN(GpenNet net, GpenNet::load(store, pool));
   return std::make_shared<GpenNet>(std::move(net));
 }
@@ -77,12 +77,16 @@ Result<LoadedModels> load_models(const RestoreArguments& a, const std::shared_pt
   }
 
   Models& networks = loaded.networks;
-  GPEN_ASSIGN(networks.gpen, load_gpen(loaded.gpen, a.size, pool));
+  GPEN_ASSIGN(networks.gpen, load_gpen(loaded.gpen, a.size > 0 ? a.size : a.default_side, pool));
   loaded.size = networks.gpen->arch().out_size;
   if (a.size > 0 && loaded.size != a.size)
     return fail(Code::usage, "--size ", a.size, ": ", loaded.gpen, " restores faces of ", loaded.size);
-  if (!loaded.detector.empty()) GPEN_ASSIGN(networks.detector, load_network<RetinaFaceNet>(loaded.detector, pool));
-  if (!loaded.parser.empty()) GPEN_ASSIGN(networks.parser, load_network<ParseNet>(loaded.parser, pool));
+  if (!loaded.detector.empty()) {
+    GPEN_ASSIGN(networks.detector, load_network<RetinaFaceNet>(loaded.detector, pool));
+  }
+  if (!loaded.parser.empty()) {
+    GPEN_ASSIGN(networks.parser, load_network<ParseNet>(loaded.parser, pool));
+  }
   if (!loaded.upscaler.empty()) {
     GPEN_ASSIGN(networks.upscaler, load_network<RrdbNet>(loaded.upscaler, pool));
     if (a.sr_scale > 0 && networks.upscaler->arch().scale != a.sr_scale)

@@ -7,8 +7,7 @@ namespace gpen::app {
 
 void RestoreArguments::add_to(CLI::App* sub) {
   const char *files = "Files", *networks = "Networks", *results = "Results";
-  sub->add_option("-i,--input,inputs", inputs,
-                  "Files, folders, patterns, or - for stdin; none: the bundled example")
+  sub->add_option("-i,--input,inputs", inputs, "Files, folders, patterns, or - for stdin; none: the bundled example")
       ->group(files);
   sub->add_option("-o,--output", output,
                   "A file for one input, a folder for several\n(default: output_<stem>.<ext> in the current folder)")
@@ -33,8 +32,8 @@ void RestoreArguments::add_to(CLI::App* sub) {
   sub->add_option("--batch", restore.batch, "Most faces at once (default: as many as fit in 1 GB)")
       ->check(CLI::Range(1, 256))
       ->group(networks);
-  CLI::Option* parser_option =
-      sub->add_option("--parser", parser, "A ParseNet for the shape of the pasted face, or none (default: if installed)");
+  CLI::Option* parser_option = sub->add_option(
+      "--parser", parser, "A ParseNet for the shape of the pasted face, or none (default: if installed)");
   CLI::Option* sr_option = sub->add_option("--sr", sr, "A RealESRNet that enlarges the background, or none (default)");
   CLI::Option* scale_option =
       sub->add_option("--sr-scale", sr_scale, "Enlarge the background 1, 2 or 4 times with RealESRNet");
@@ -44,7 +43,8 @@ void RestoreArguments::add_to(CLI::App* sub) {
   tile_option->check(CLI::Range(16, 32768));
   for (CLI::Option* option : {parser_option, sr_option, scale_option, tile_option}) option->group(networks);
 
-  CLI::Option* faces_option = sub->add_option("--faces", faces, "Landmarks in the JSON of `gpen detect`, instead of a detector");
+  CLI::Option* faces_option =
+      sub->add_option("--faces", faces, "Landmarks in the JSON of `gpen detect`, instead of a detector");
   faces_option->group("Detection");
   CLI::Option* aligned_option = sub->add_flag("--aligned", restore.aligned, "Every input is one aligned face");
   aligned_option->group("Detection");
@@ -58,13 +58,24 @@ void RestoreArguments::add_to(CLI::App* sub) {
       ->group(results);
   sub->add_option("--seed", restore.seed, "Seed of the noise of a GPEN that enlarges")->group(results);
   sub->add_flag("--compare", restore.compare, "Also write before | after, as <output>_compare")->group(results);
-  sub->add_option("--save-faces", save_faces, "Also write every face, before and after, to this folder")->group(results);
-  CLI::Option* boxes_option = sub->add_flag("--draw-boxes", restore.draw_boxes, "Draw boxes and landmarks on the result");
+  sub->add_option("--save-faces", save_faces, "Also write every face, before and after, to this folder")
+      ->group(results);
+  CLI::Option* boxes_option =
+      sub->add_flag("--draw-boxes", restore.draw_boxes, "Draw boxes and landmarks on the result");
   boxes_option->group(results);
   sub->add_option("--json", json, "Write a report to this file (- for stdout)")->group(results);
   sub->add_flag("--timings", timings, "Print the time of every stage")->group(results);
   compute.add_to(sub);
   whole_photo = {sr_option, scale_option, tile_option, parser_option, faces_option, boxes_option};
+}
+
+Status RestoreArguments::complete() {
+  GPEN_ASSIGN(restore.task, parse_task(task));
+  if (restore.task != Task::restore && faces.empty() && (detection.detector.empty() || detection.detector == "none"))
+    restore.aligned = true;
+  restore.detection = detection.resolved();
+  restore.keep_crops = !save_faces.empty();
+  return {};
 }
 
 Status RestoreArguments::check() const {

@@ -15,6 +15,7 @@ struct RestoreArguments {
   std::string output, format;
   std::string model, parser, sr, task = "restore";  // models: empty = the default, "none" where allowed
   int size = 0, sr_scale = 0;                       // 0: not given
+  int default_side = 512;                           // of an analytic network without --size
   std::string faces, save_faces, json;
   int quality = 0;  // 0: not given
   bool recursive = false, skip_existing = false, timings = false;
@@ -25,6 +26,8 @@ struct RestoreArguments {
 
   void add_to(CLI::App* sub);
   bool demo() const { return inputs.empty(); }
+  // Fills in what follows from other options: the tasks other than restore take aligned faces unless told otherwise.
+  Status complete();
   // Code::usage when options contradict each other; Code::device for what this build cannot compute with.
   Status check() const;
 };

@@ -15,10 +15,23 @@ namespace gpen {
 using PickleRef = uint32_t;  // index into PickleDocument::values
 
 struct PickleValue {
-  enum class Kind : uint8_t { none, boolean, integer, big_integer, real, text, bytes, sequence, dict, global, storage, tensor };
+  enum class Kind : uint8_t {
+    none,
+    boolean,
+    integer,
+    big_integer,
+    real,
+    text,
+    bytes,
+    sequence,
+    dict,
+    global,
+    storage,
+    tensor
+  };
   Kind kind = Kind::none;
-  int64_t integer = 0;           // boolean, integer; global: PickleGlobal; storage, tensor: index into the document
-  std::string_view text;         // text; bytes and big_integer: raw bytes, little-endian two's complement. In the input.
+  int64_t integer = 0;    // boolean, integer; global: PickleGlobal; storage, tensor: index into the document
+  std::string_view text;  // text; bytes and big_integer: raw bytes, little-endian two's complement. In the input.
   std::vector<PickleRef> items;  // sequence (list, tuple or set); dict: key, value, key, value, ...
 };
 
@@ -26,8 +39,8 @@ struct PickleValue {
 struct PickleStorage {
   DType dtype = DType::f32;
   std::string_view key;
-  int64_t count = 0;              // elements of the whole (root) storage
-  int64_t view_offset = 0;        // elements; with view_count the part of it that this id means (the whole, mostly)
+  int64_t count = 0;        // elements of the whole (root) storage
+  int64_t view_offset = 0;  // elements; with view_count the part of it that this id means (the whole, mostly)
   int64_t view_count = 0;
 };
 

@@ -43,8 +43,7 @@ Result<Directory> find_directory(Bytes file) {
   d.entries = reader.read<uint16_t>();
   d.size = reader.read<uint32_t>();
   d.offset = reader.read<uint32_t>();
-  const bool zip64 = end >= kLocatorSize &&
-                     ByteReader(file.subspan(end - kLocatorSize)).read<uint32_t>() == kLocator64;
+  const bool zip64 = end >= kLocatorSize && ByteReader(file.subspan(end - kLocatorSize)).read<uint32_t>() == kLocator64;
   if (zip64) {
     ByteReader locator(file.subspan(end - kLocatorSize + 8));
     const auto at = locator.read<uint64_t>();

@@ -22,14 +22,19 @@ constexpr double kG[6][3] = {{1, 0, 0},
                              {1.0 / 6, -kRoot2 / 6, 1.0 / 3},
                              {0, 0, 1}};
 
-void transform_filter(const float* g, double scale, float* u, int64_t u_stride) {
-  double half[6][3];
+// u[6*6][width] = G g G^T of the kernels g[9][width] of `width` output channels, in double.
+constexpr int64_t kMaxPanel = 32;
+void transform_filters(const double (&g)[9][kMaxPanel], int64_t width, float (&u)[kPositions][kMaxPanel]) {
+  double half[6][3][kMaxPanel];
   for (int a = 0; a < 6; ++a)
-    for (int c = 0; c < 3; ++c) half[a][c] = kG[a][0] * g[c] + kG[a][1] * g[3 + c] + kG[a][2] * g[6 + c];
+    for (int c = 0; c < 3; ++c)
+      for (int64_t j = 0; j < width; ++j)
+        half[a][c][j] = kG[a][0] * g[c][j] + kG[a][1] * g[3 + c][j] + kG[a][2] * g[6 + c][j];
   for (int a = 0; a < 6; ++a)
     for (int b = 0; b < 6; ++b)
-      u[(a * 6 + b) * u_stride] =
-          static_cast<float>((half[a][0] * kG[b][0] + half[a][1] * kG[b][1] + half[a][2] * kG[b][2]) * scale);
+      for (int64_t j = 0; j < width; ++j)
+        u[a * 6 + b][j] =
+            static_cast<float>(half[a][0][j] * kG[b][0] + half[a][1][j] * kG[b][1] + half[a][2][j] * kG[b][2]);
 }
 
 }  // namespace
@@ -44,15 +49,17 @@ Status pack_winograd(Conv2dWeights::Impl& w, const float* weight, double scale, 
     const int64_t p = item / w.in.count(), block = item % w.in.count();
     const int64_t width = w.panels.blocks(p) * kBlock, o0 = w.panels.first_block(p) * kBlock;
     float* panel = w.winograd.floats() + o0 * k + block * kBlock * width;
-    for (int64_t i = 0; i < kBlock; ++i)
+    double g[9][kMaxPanel];
+    float u[kPositions][kMaxPanel];
+    for (int64_t i = 0; i < kBlock; ++i) {
       for (int64_t j = 0; j < width; ++j) {
-        float* u = panel + i * width + j;
-        if (o0 + j < w.geometry.out_channels && i < w.in.real(block)) {
-          transform_filter(weight + ((o0 + j) * w.in.in_channels + w.in.first(block) + i) * 9, scale, u, position_stride);
-        } else {
-          for (int64_t x = 0; x < kPositions; ++x) u[x * position_stride] = 0.f;
-        }
+        const bool real = o0 + j < w.geometry.out_channels && i < w.in.real(block);
+        const float* source = weight + ((o0 + j) * w.in.in_channels + w.in.first(block) + i) * 9;
+        for (int k9 = 0; k9 < 9; ++k9) g[k9][j] = real ? source[k9] * scale : 0;
       }
+      transform_filters(g, width, u);
+      for (int64_t x = 0; x < kPositions; ++x) std::copy_n(u[x], width, panel + x * position_stride + i * width);
+    }
   });
   return Status();
 }

@@ -10,8 +10,8 @@ namespace gpen {
 
 namespace {
 
-// A radial response, tabulated at quarter steps of the coefficient index and interpolated linearly between them: one
-// exponential and one power for each of a few thousand entries instead of each of a million coefficients.
+// A radial response, tabulated at sixteenths of the coefficient index and interpolated linearly between them: one
+// exponential and one power for each of some thousand entries instead of each of a million coefficients.
 class RadialTable {
  public:
   // response(i) for indices 0 .. last
@@ -28,7 +28,7 @@ class RadialTable {
   }
 
  private:
-  static constexpr int kPerIndex = 4;
+  static constexpr int kPerIndex = 16;
   std::vector<float> values_;
 };
 

@@ -12,16 +12,18 @@
 // Estimate, in this order:
 // 1. Size. A face that is enlarged (face_scale s < 1) holds nothing above the photo's own Nyquist frequency s/2, and
 //    has been through the photo's square pixels and the bilinear enlargement: variances (1/12 + 1/6)/s^2 = 1/(4 s^2),
-//    of which a picture that is not enlarged has 1/4 already. So cutoff <= min(1, s)/2, blur_sigma >= sqrt((1/s^2 -
-//    1)/4).
+//    of which a picture that is not enlarged has 1/4 already. So cutoff <= min(1, s)/2 and
+//    blur_sigma >= sqrt((1/s^2 - 1)/4).
 // 2. Noise. The crop's detail band just below that limit, in the pixel domain, where edges are few and noise is
 //    everywhere: sigma = median|d|/0.6745 (Donoho & Johnstone, Biometrika 81(3), 1994), corrected for the band's share
 //    of the spectrum and for g.
 // 3. Blur. Mean power of rings of equal frequency (Hann window, DCT), noise subtracted; least squares for signal_power,
 //    signal_slope in [2, 3] and blur_sigma >= the bound of step 1.
-// 4. Cutoff. The lowest frequency where S(f) = N(f); no higher than the limit of step 1, no lower than 2 cycles per
-// crop. The window is the crop's central half (eyes to mouth of an aligned face), which leaves the background and the
-// fill beside the photo's edge out; crops below 256 pixels are used whole.
+// 4. Cutoff. The lowest frequency where S(f) = N(f); no higher than the limit of step 1 or the first ring that drowns
+//    in noise, no lower than 2 cycles per crop.
+//
+// Looked at is the crop's central half (eyes to mouth of an aligned face), which leaves the background and the fill
+// beside the photo's edge out; crops below 256 pixels are used whole.
 #pragma once
 #include "runtime/status.h"
 #include "runtime/thread_pool.h"
@@ -33,7 +35,7 @@ struct Degradation {
   double noise_sigma = 0;   // standard deviation of one channel of a photo pixel, in crop values (the range is 2 wide)
   double cutoff = 0.5;      // cycles per crop pixel: nothing is trusted at or above it
   double face_scale = 1;    // photo pixels per crop pixel; exactly 1: the crop is the photo itself, not resampled
-  double signal_power = 1;  // S and its slope, see above; f1_ is 1/size of the crop the estimate was made on
+  double signal_power = 1;  // of S at the frequency f1, which is 1/size of the crop
   double signal_slope = 2;
   double f1 = 1.0 / 512;
 };

@@ -33,6 +33,12 @@ uint32_t little_endian(Bytes b, size_t at, size_t count) {
   return v;
 }
 
+uint32_t big_endian_u32(Bytes b, size_t at) {
+  uint32_t v = 0;
+  for (size_t i = 0; i < 4; ++i) v = v << 8 | b[at + i];
+  return v;
+}
+
 // stb_image reads zeros behind the end of a BMP; the header says how many bytes there must be.
 Status check_bmp_complete(Bytes file) {
   if (file.size() < 26) return fail(Code::io, "the BMP header is cut off");
@@ -50,13 +56,13 @@ Status check_bmp_complete(Bytes file) {
   return Status();
 }
 
-Status check_size(int width, int height, const LoadOptions& options) {
+Status check_size(int64_t width, int64_t height, const LoadOptions& options) {
   if (width < 1 || height < 1) return fail(Code::io, "the picture has no pixels");
   if (width > options.max_side || height > options.max_side)
     return fail(Code::io, "the picture is ", width, "x", height, " pixels, the limit is ", options.max_side,
                 " on each side");
-  if (int64_t{width} * height > options.max_pixels)
-    return fail(Code::io, "the picture is ", width, "x", height, " = ", int64_t{width} * height / 1'000'000,
+  if (width * height > options.max_pixels)
+    return fail(Code::io, "the picture is ", width, "x", height, " = ", width * height / 1'000'000,
                 " megapixels, the limit is ", options.max_pixels / 1'000'000, " megapixels");
   return Status();
 }
@@ -79,20 +85,24 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
   if (file.size() > std::min<size_t>(options.max_file_bytes, std::numeric_limits<int>::max()))
     return fail(Code::io, "the file has ", file.size(), " bytes, more than the limit of ", options.max_file_bytes);
   GPEN_ASSIGN(const ImageFormat format, sniff_image_format(file));
-  if (format == ImageFormat::bmp) GPEN_RETURN_IF_ERROR(check_bmp_complete(file));
+  // stb_image refuses some sizes itself, as if the file were damaged: a PNG's size is read here first (IHDR is the
+  // first chunk).
+  if (format == ImageFormat::png && file.size() >= 24)
+    GPEN_RETURN_IF_ERROR(check_size(big_endian_u32(file, 16), big_endian_u32(file, 20), options));
 
   const int length = static_cast<int>(file.size());
   int width = 0, height = 0, channels = 0;
   constexpr size_t kSlack = size_t{16} << 20;
-  stb_allocation_limit = kSlack;  // the header alone needs little
+  set_stb_allocation_limit(kSlack);  // the header alone needs little
   if (stbi_info_from_memory(file.data(), length, &width, &height, &channels) == 0)
     return fail(Code::io, "not a readable ", name_of(format), " file: ", stbi_failure_reason());
   GPEN_RETURN_IF_ERROR(check_size(width, height, options));
+  if (format == ImageFormat::bmp) GPEN_RETURN_IF_ERROR(check_bmp_complete(file));
 
   Image image(width, height);
   image.format = format;
   // Four channels of 16 bits, twice (the inflate buffer doubles), and the compressed data itself.
-  stb_allocation_limit = kSlack + static_cast<size_t>(image.pixels()) * 16 + 4 * file.size();
+  set_stb_allocation_limit(kSlack + static_cast<size_t>(image.pixels()) * 16 + 4 * file.size());
   image.was_16_bit = format == ImageFormat::png && stbi_is_16_bit_from_memory(file.data(), length) != 0;
   if (image.was_16_bit) {
     Decoded<uint16_t> pixels(stbi_load_16_from_memory(file.data(), length, &width, &height, &channels, 0));

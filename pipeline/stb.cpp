@@ -4,15 +4,15 @@
 #include <cstdlib>
 
 namespace gpen {
-thread_local size_t stb_allocation_limit = 0;
-
 namespace {
+thread_local size_t allocation_limit = 0;
+
 // stb_image grows its inflate buffer as long as the file has something to say: a small PNG could ask for gigabytes.
-void* limited_malloc(size_t bytes) { return bytes > stb_allocation_limit ? nullptr : std::malloc(bytes); }
-void* limited_realloc(void* p, size_t bytes) {
-  return bytes > stb_allocation_limit ? nullptr : std::realloc(p, bytes);
-}
+void* limited_malloc(size_t bytes) { return bytes > allocation_limit ? nullptr : std::malloc(bytes); }
+void* limited_realloc(void* p, size_t bytes) { return bytes > allocation_limit ? nullptr : std::realloc(p, bytes); }
 }  // namespace
+
+void set_stb_allocation_limit(size_t bytes) { allocation_limit = bytes; }
 }  // namespace gpen
 
 #define STBI_MALLOC(bytes) gpen::limited_malloc(bytes)

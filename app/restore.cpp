@@ -1,0 +1,209 @@
+// gpen restore: photos in, restored photos out.
+#include "pipeline/restore.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+
+#include "app/command.h"
+#include "app/picture_input.h"
+#include "app/progress.h"
+#include "app/restore_options.h"
+#include "app/restore_outputs.h"
+#include "app/restore_report.h"
+#include "pipeline/faces_json.h"
+
+namespace gpen::app {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+// Ctrl-C ends the run between two steps, so that no unfinished file stays; a second one ends it at once.
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+void on_interrupt(int signal) {
+  interrupted = true;
+  std::signal(signal, SIG_DFL);
+}
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// Everything that stays the same from photo to photo.
+struct Run {
+  RestoreArguments arguments;
+  InputSet inputs;
+  OutputPlan plan;
+  std::vector<Face> given;  // --faces, or those of the bundled example
+  bool has_given = false;
+};
+
+Result<Run> prepare(const RestoreArguments& arguments) {
+  Run run{arguments, {}, {}, {}, false};
+  RestoreArguments& a = run.arguments;
+  GPEN_RETURN_IF_ERROR(a.complete());
+  GPEN_RETURN_IF_ERROR(a.check());
+  std::vector<std::string> names = a.inputs;
+  if (a.demo()) {
+    GPEN_ASSIGN(const Example example, bundled_example());
+    names = {example.picture.string()};
+    const bool unnamed_detector = a.detection.detector.empty() && installed_detector().empty();
+    if (a.faces.empty() && !a.restore.aligned && unnamed_detector) a.faces = example.faces.string();
+    if (a.model.empty() && a.size == 0) a.default_side = 256;  // about the size of the face in the picture
+  }
+  GPEN_ASSIGN(run.inputs, collect_inputs(names, a.recursive));
+  if (!a.faces.empty()) {
+    if (run.inputs.items.size() > 1)
+      return fail(Code::usage, "--faces ", a.faces, ": landmarks belong to one photo, these are ",
+                  run.inputs.items.size());
+    GPEN_ASSIGN(run.given, load_faces(a.faces));
+    run.has_given = true;
+  }
+  GPEN_ASSIGN(run.plan, plan_outputs(run.inputs, a.output, a.format));
+  if (!a.save_faces.empty()) GPEN_RETURN_IF_ERROR(make_folder(a.save_faces));
+  if (!a.json.empty() && a.json != "-") GPEN_RETURN_IF_ERROR(ProtectedInputs(run.inputs.items).check(a.json));
+  if (a.quality > 0 && std::count(run.plan.formats.begin(), run.plan.formats.end(), ImageFormat::jpg) == 0)
+    return fail(Code::usage, "--quality ", a.quality, " is for JPEG, and no output is one");
+  return run;
+}
+
+// Share of the whole that a stage takes, for the bar of a single photo.
+double position(const char* stage, double fraction, bool upscales) {
+  struct Share {
+    const char* stage;
+    double begin, length;
+  };
+  static constexpr Share kPlain[] = {{"detect", 0, 0.2},         {"align", 0.2, 0.05}, {"restore", 0.25, 0.5},
+                                     {"consistency", 0.75, 0.1}, {"parse", 0.85, 0.1}, {"paste", 0.95, 0.05}};
+  const double background = upscales ? 0.8 : 0;
+  if (std::string(stage) == "upscale") return fraction * background;
+  for (const Share& share : kPlain) {
+    if (std::string(stage) == share.stage)
+      return background + (1 - background) * (share.begin + share.length * fraction);
+  }
+  return background;
+}
+
+// One photo through the whole pipeline; fills the report as far as it comes.
+Status restore_photo(const Run& run, size_t index, Restorer& restorer, ProgressBar& bar, PhotoReport* report) {
+  const RestoreArguments& a = run.arguments;
+  const Input& input = run.inputs.items[index];
+  Clock::time_point start = Clock::now();
+  GPEN_ASSIGN(const Image photo, read_picture(input));
+  report->times.push_back({"read", ms_since(start)});
+
+  RestoreOptions options = a.restore;
+  const bool upscales = restorer.models().upscaler != nullptr;
+  options.progress = [&](const char* stage, double fraction) {
+    bar.within(position(stage, fraction, upscales), stage);
+    return !interrupted.load();
+  };
+  Result<RestoreResult> restored = restorer.restore(photo, options, run.has_given ? &run.given : nullptr);
+  if (!restored.ok()) return std::move(restored).status().in(input.name);
+  const RestoreResult& result = *restored;
+  report->times.insert(report->times.end(), result.times.begin(), result.times.end());
+  report->faces = result.faces;
+  report->notes = result.notes;
+  if (result.faces.empty() && !upscales && !a.restore.aligned) {
+    report->state = PhotoReport::State::no_face;
+    return fail(Code::io, input.name, ": no face found, nothing written");
+  }
+
+  const ImageFormat format = run.plan.formats[index];
+  if (drops_alpha(result.image, format)) report->notes.push_back("JPEG has no transparency: it is dropped");
+  OutputFiles files = output_files(input, run.plan.paths[index], format, a.restore.compare, a.save_faces);
+  if (a.quality > 0) files.options.quality = a.quality;
+  start = Clock::now();
+  GPEN_RETURN_IF_ERROR(write_outputs(result, files, ProtectedInputs(run.inputs.items), &report->outputs));
+  report->times.push_back({"write", ms_since(start)});
+  report->width = result.image.width;
+  report->height = result.image.height;
+  report->state = PhotoReport::State::done;
+  return {};
+}
+
+PhotoReport process(const Run& run, size_t index, Restorer& restorer, ProgressBar& bar) {
+  PhotoReport report;
+  report.input = run.inputs.items[index].name;
+  const fs::path& output = run.plan.paths[index];
+  std::error_code ignored;
+  if (run.arguments.skip_existing && fs::exists(output, ignored)) {
+    report.state = PhotoReport::State::skipped;
+    report.outputs = {output.string()};
+    return report;
+  }
+  const Clock::time_point start = Clock::now();
+  Status status;
+  try {
+    status = restore_photo(run, index, restorer, bar, &report);
+  } catch (const std::bad_alloc&) {
+    status = fail(Code::memory, report.input, ": out of memory");
+  }
+  report.seconds = ms_since(start) / 1000;
+  report.code = status.code();
+  report.error = status.message();
+  return report;
+}
+
+void print(const PhotoReport& report, const RestoreArguments& a, ProgressBar& bar) {
+  bar.step(summary(report));
+  for (const std::string& note : report.notes) {
+    if (report.state == PhotoReport::State::done) bar.message("    " + note);
+  }
+  if (a.timings && !report.times.empty()) bar.message(timing_lines(report));
+  if (a.json == "-" || report.state != PhotoReport::State::done) return;
+  for (const std::string& name : report.outputs) std::printf("%s\n", name.c_str());
+}
+
+// All done: 0. The only input failed: its own code (a photo without a face counts as failed). Else some failed: 1.
+ExitCode exit_code_of(const std::vector<PhotoReport>& reports, size_t inputs) {
+  for (const PhotoReport& report : reports) {
+    if (report.state == PhotoReport::State::failed) return inputs == 1 ? exit_code(report.code) : kSomeFailed;
+    if (report.state == PhotoReport::State::no_face) return kSomeFailed;
+  }
+  return reports.size() == inputs ? kDone : kSomeFailed;
+}
+
+Result<ExitCode> restore(const RestoreArguments& arguments) {
+  GPEN_ASSIGN(const Run run, prepare(arguments));
+  const auto pool = run.arguments.compute.make_pool();
+  GPEN_ASSIGN(const LoadedModels models, load_models(run.arguments, pool));
+  for (const std::string& note : models.notes) std::fprintf(stderr, "%s\n", note.c_str());
+
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  Restorer restorer(models.networks, pool);
+  std::vector<PhotoReport> reports;
+  {
+    ProgressBar bar("photos", static_cast<int64_t>(run.inputs.items.size()));
+    for (size_t i = 0; i < run.inputs.items.size() && !interrupted; ++i) {
+      reports.push_back(process(run, i, restorer, bar));
+      print(reports.back(), run.arguments, bar);
+    }
+  }
+  if (interrupted) std::fprintf(stderr, "gpen: interrupted\n");
+  const ExitCode code = exit_code_of(reports, run.inputs.items.size());
+  if (run.arguments.json.empty()) return code;
+  const Status written = write_json(to_json(models, run.arguments, reports), run.arguments.json);
+  return written.ok() || code != kDone ? (report(written), Result<ExitCode>(code)) : Result<ExitCode>(written);
+}
+
+}  // namespace
+
+void add_restore(CLI::App& root, Action* action) {
+  CLI::App* sub = root.add_subcommand("restore", "Restore the faces of photos");
+  auto arguments = std::make_shared<RestoreArguments>();
+  arguments->add_to(sub);
+  sub->callback([arguments, action] {
+    *action = [arguments] {
+      const Result<ExitCode> code = restore(*arguments);
+      return code.ok() ? *code : report(code.status());
+    };
+  });
+}
+
+}  // namespace gpen::app

@@ -1,0 +1,107 @@
+#include "app/restore_report.h"
+
+#include <cstdio>
+
+#include "app/progress.h"
+
+namespace gpen::app {
+namespace {
+
+const char* name_of(PhotoReport::State state) {
+  switch (state) {
+    case PhotoReport::State::done:
+      return "done";
+    case PhotoReport::State::failed:
+      return "failed";
+    case PhotoReport::State::no_face:
+      return "no_face";
+    case PhotoReport::State::skipped:
+      return "skipped";
+  }
+  return "failed";
+}
+
+Json to_json(const Affine& a) { return Json::array({a.m[0], a.m[1]}); }
+
+Json to_json(const FaceReport& report) {
+  const Box& box = report.face.box;
+  Json landmarks = Json::array();
+  for (const Point& p : report.face.landmarks) landmarks.push_back({p.x, p.y});
+  return {{"box", {box.x0, box.y0, box.x1, box.y1}},
+          {"score", report.face.score},
+          {"landmarks", landmarks},
+          {"forward", to_json(report.alignment.forward)},
+          {"inverse", to_json(report.alignment.inverse)},
+          {"smoothed", report.smoothed},
+          {"parsed", report.parsed}};
+}
+
+Json to_json(const PhotoReport& report) {
+  Json faces = Json::array(), times = Json::object();
+  for (const FaceReport& face : report.faces) faces.push_back(to_json(face));
+  for (const StageTime& stage : report.times) times[stage.stage] = stage.ms;
+  Json json = {{"input", report.input}, {"status", name_of(report.state)}, {"outputs", report.outputs}};
+  if (!report.error.empty()) json["error"] = report.error;
+  if (report.width > 0) {
+    json["width"] = report.width;
+    json["height"] = report.height;
+  }
+  json["faces"] = faces;
+  json["notes"] = report.notes;
+  json["seconds"] = report.seconds;
+  json["times_ms"] = times;
+  return json;
+}
+
+}  // namespace
+
+std::string summary(const PhotoReport& report) {
+  switch (report.state) {
+    case PhotoReport::State::failed:
+      return "gpen: " + report.error;
+    case PhotoReport::State::no_face:
+      return "gpen: " + report.error;
+    case PhotoReport::State::skipped:
+      return report.input + ": skipped, " + report.outputs.front() + " exists";
+    case PhotoReport::State::done:
+      break;
+  }
+  const size_t n = report.faces.size();
+  return concat(report.input, ": ", n, n == 1 ? " face, " : " faces, ", duration_text(report.seconds));
+}
+
+std::string timing_lines(const PhotoReport& report) {
+  std::string lines;
+  for (const StageTime& stage : report.times) {
+    char line[96];
+    std::snprintf(line, sizeof(line), "%s    %-12s %9.1f ms", lines.empty() ? "" : "\n", stage.stage.c_str(), stage.ms);
+    lines += line;
+  }
+  return lines;
+}
+
+Json to_json(const LoadedModels& models, const RestoreArguments& arguments, const std::vector<PhotoReport>& reports) {
+  Json photos = Json::array();
+  int done = 0, failed = 0, skipped = 0;
+  for (const PhotoReport& report : reports) {
+    photos.push_back(to_json(report));
+    done += report.state == PhotoReport::State::done;
+    skipped += report.state == PhotoReport::State::skipped;
+    failed += report.state == PhotoReport::State::failed || report.state == PhotoReport::State::no_face;
+  }
+  const auto name = [](const std::string& model) { return model.empty() ? Json() : Json(model); };
+  return {{"model", name(models.gpen)},
+          {"size", models.size},
+          {"detector", name(models.detector)},
+          {"parser", name(models.parser)},
+          {"sr", name(models.upscaler)},
+          {"task", arguments.task},
+          {"lambda_id", arguments.restore.lambda_id},
+          {"alpha", arguments.restore.alpha},
+          {"done", done},
+          {"failed", failed},
+          {"skipped", skipped},
+          {"photos", photos}};
+}
+
+}  // namespace gpen::app

@@ -1,0 +1,97 @@
+// Runs conv2d on a ConvCase (reference.h) in guarded, poisoned buffers.
+#pragma once
+#include "support/compare.h"
+#include "support/reference.h"
+
+namespace gpen::test {
+
+struct ConvRun {
+  ConvAlgorithm algorithm = ConvAlgorithm::automatic;
+  int threads = 2;
+  bool in_place = false;  // y is the residual (or residual2 when there is no residual)
+  bool slices = true;     // x and y are channel slices of larger tensors
+};
+inline int64_t slice_total(int64_t c, bool slice) { return slice ? ceil_div(c, kBlock) * kBlock + 48 : 0; }
+
+inline Tensor item_or_empty(const Tensor& t, int64_t n) { return t.empty() ? Tensor() : batch_item(t, n); }
+
+// A [n][channels] tensor as conv2d takes its scales: each row's parts rounded up to 16, zero beyond.
+inline std::vector<float> padded_rows(const Tensor& rows, const std::vector<int64_t>& parts) {
+  std::vector<float> out;
+  for (int64_t n = 0; n < rows.n; ++n) {
+    int64_t c = 0;
+    for (int64_t part : parts) {
+      for (int64_t i = 0; i < part; ++i) out.push_back(static_cast<float>(rows.at(n, c++, 0, 0)));
+      while (out.size() % kBlock != 0) out.push_back(0);
+    }
+  }
+  return out;
+}
+
+// The case of one image of the batch.
+inline ConvCase image_of(const ConvCase& c, int64_t n) {
+  ConvCase one = c;
+  one.x = batch_item(c.x, n);
+  one.in_scale = item_or_empty(c.in_scale, n);
+  one.feature = item_or_empty(c.feature, n);
+  one.out_scale = item_or_empty(c.out_scale, n);
+  one.residual = item_or_empty(c.residual, n);
+  one.residual2 = item_or_empty(c.residual2, n);
+  return one;
+}
+
+inline Tensor run_conv2d(const ConvCase& c, const ConvRun& how) {
+  ThreadPool pool(how.threads);
+  const bool has_feature = !c.feature.empty();
+  const auto weights = Conv2dWeights::pack(c.g, to_floats(c.weight.v).data(), c.scale, to_floats(c.bias), pool,
+                                           how.algorithm, has_feature ? c.x.c : 0);
+  EXPECT_TRUE(weights.ok()) << weights.status().message();
+  if (!weights.ok()) return {};
+
+  const GuardedTensor x(c.x, Layout::nchw16c, slice_total(c.x.c, how.slices), how.slices ? 16 : 0);
+  std::vector<float> in_scale, out_scale, feature_bias;
+  ConvInput in;
+  in.x = x.view();
+  if (!c.in_scale.empty()) {
+    in_scale = padded_rows(c.in_scale, {c.x.c, c.feature.c});
+    in.in_scale = in_scale.data();
+  }
+  const GuardedTensor feature =
+      has_feature ? GuardedTensor(c.feature, Layout::nchw16c) : GuardedTensor(1, 1, 1, 1, Layout::nchw);
+  if (has_feature) {
+    in.feature = feature.view();
+    in.feature_gain = static_cast<float>(c.feature_gain);
+    feature_bias = padded_rows(Tensor(1, c.feature.c, 1, 1, c.feature_bias), {c.feature.c});
+    in.feature_bias = feature_bias.data();
+  }
+
+  const int64_t h = c.g.out_size(c.x.h, c.g.kernel_h), w = c.g.out_size(c.x.w, c.g.kernel_w), out = c.g.out_channels;
+  const auto residual_buffer = [&](const Tensor& t) {
+    return t.empty() ? GuardedTensor(1, 1, 1, 1, Layout::nchw) : GuardedTensor(t, Layout::nchw16c);
+  };
+  const GuardedTensor residual = residual_buffer(c.residual), residual2 = residual_buffer(c.residual2);
+  ConvEpilogue ep;
+  if (!c.out_scale.empty()) {
+    out_scale = padded_rows(c.out_scale, {out});
+    ep.out_scale = out_scale.data();
+  }
+  ep.slope = static_cast<float>(c.slope);
+  ep.gain = static_cast<float>(c.gain);
+  ep.residual_slope = static_cast<float>(c.residual_slope);
+  ep.gain2 = static_cast<float>(c.gain2);
+  if (!c.residual.empty()) ep.residual = residual.view();
+  if (!c.residual2.empty()) ep.residual2 = residual2.view();
+
+  const GuardedTensor fresh(c.x.n, out, h, w, Layout::nchw16c, slice_total(out, how.slices), how.slices ? 32 : 0);
+  const GuardedTensor& y = !how.in_place ? fresh : c.residual.empty() ? residual2 : residual;
+  const Status status = run_planned(pool, [&](Exec& exec) {
+    conv2d(exec, *weights, in, ep, y.view());
+    return Status();
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_TRUE(x.intact()) << "input";
+  EXPECT_TRUE(y.intact()) << "output";
+  return y.values();
+}
+
+}  // namespace gpen::test

@@ -1,0 +1,178 @@
+// The command line itself: subcommands, options, exit codes.
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "support/command.h"
+
+namespace gpen::test {
+namespace {
+
+class Usage : public testing::Test {
+ protected:
+  CommandLine gpen{GPEN_BINARY};
+};
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST_F(Usage, VersionAndHelpGoToStdout) {
+  const CommandResult version = gpen({"--version"});
+  EXPECT_EQ(version.code, 0);
+  EXPECT_EQ(version.out.rfind("gpen ", 0), 0u) << version.out;
+  const CommandResult help = gpen({"--help"});
+  EXPECT_EQ(help.code, 0);
+  for (const char* sub :
+       {"restore", "detect", "convert", "info", "infer", "synth", "bench", "fetch", "devices", "Exit codes"})
+    EXPECT_TRUE(contains(help.out, sub)) << sub;
+  EXPECT_FALSE(contains(help.out, "serve"));
+}
+
+TEST_F(Usage, EverySubcommandHasHelp) {
+  for (const char* sub : {"restore", "detect", "convert", "info", "infer", "synth", "bench", "fetch", "devices"}) {
+    const CommandResult help = gpen({sub, "--help"});
+    EXPECT_EQ(help.code, 0) << sub;
+    EXPECT_TRUE(contains(help.out, "Options")) << sub << help.out;
+  }
+}
+
+TEST_F(Usage, PromisedOptionsOfRestoreExist) {
+  const std::string help = gpen({"restore", "--help"}).out;
+  for (const char* option : {"-i",
+                             "-o",
+                             "-m",
+                             "--size",
+                             "--detector",
+                             "--parser",
+                             "--sr",
+                             "--sr-scale",
+                             "--tile-size",
+                             "--task",
+                             "--aligned",
+                             "--faces",
+                             "--largest-face",
+                             "--threshold",
+                             "--min-face",
+                             "--max-faces",
+                             "--detect-size",
+                             "--lambda-id",
+                             "--alpha",
+                             "--compare",
+                             "--save-faces",
+                             "--draw-boxes",
+                             "--json",
+                             "--timings",
+                             "-f",
+                             "--quality",
+                             "--recursive",
+                             "--skip-existing",
+                             "--batch",
+                             "--device",
+                             "--precision",
+                             "-j"})
+    EXPECT_TRUE(contains(help, option)) << option;
+}
+
+TEST_F(Usage, WrongUseIsTwo) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {},
+      {"frobnicate"},
+      {"serve"},
+      {"restore", "--no-such-option"},
+      {"restore", "-i", "a.png", "--size", "333"},
+      {"restore", "-i", "a.png", "--lambda-id", "1.5"},
+      {"restore", "-i", "a.png", "--quality", "0"},
+      {"restore", "-i", "a.png", "-f", "webp"},
+      {"restore", "-i", "a.png", "--task", "paint"},
+      {"restore", "-i", "a.png", "--detector", "none"},
+      {"restore", "-i", "a.png", "--aligned", "--draw-boxes"},
+      {"restore", "-i", "a.png", "--aligned", "--threshold", "0.5"},
+      {"restore", "-i", "a.png", "--aligned", "--detector", "retinaface-r50"},
+      {"restore", "-i", "a.png", "--faces", "f.json", "--detector", "retinaface-r50"},
+      {"restore", "-i", "a.png", "--sr", "none", "--sr-scale", "2"},
+      {"restore", "-i", "a.png", "--tile-size", "64"},
+      {"restore", "-i", "a.png", "--precision", "fp8"},
+      {"restore", "-i", "a.png", "--device", "tpu"},
+      {"restore", "-i", "a.png", "--device", "cuda:"},
+      {"restore", "-i", "a.png", "-j", "0"},
+      {"detect"},
+      {"convert", "x.pth"},
+      {"convert", "x.pth", "-o", "y.safetensors", "--dtype", "f8"},
+      {"info"},
+      {"infer", "-m", "x"},
+      {"synth", "gpen:size=100", "-o", "x.safetensors"},
+      {"synth", "no-such-network", "-o", "x.safetensors"},
+      {"synth", "parsenet", "--kind", "identity", "-o", "x.safetensors"},
+      {"synth", "gpen:size=32", "--kind", "identity", "--seed", "x", "-o", "x.safetensors"},
+      {"bench", "--reps", "0"},
+  };
+  for (const auto& arguments : wrong) {
+    const CommandResult r = gpen(arguments);
+    std::string line;
+    for (const std::string& a : arguments) line += a + " ";
+    EXPECT_EQ(r.code, 2) << line << r.err;
+    EXPECT_FALSE(r.err.empty()) << line;
+    EXPECT_TRUE(r.out.empty()) << line << r.out;
+  }
+  EXPECT_TRUE(gpen.listing().empty());
+}
+
+TEST_F(Usage, UnderscoreAndDashAreAlike) {
+  const CommandResult dash = gpen({"restore", "-i", "missing.png", "-m", "identity", "--aligned", "--lambda-id", "0"});
+  for (const auto& options : std::vector<std::vector<std::string>>{{"--lambda_id", "0"}, {"--lambda_id=0"}}) {
+    std::vector<std::string> line = {"restore", "-i", "missing.png", "-m", "identity", "--aligned"};
+    line.insert(line.end(), options.begin(), options.end());
+    const CommandResult underscore = gpen(line);
+    EXPECT_EQ(underscore.code, dash.code);
+    EXPECT_EQ(underscore.err, dash.err);
+  }
+  EXPECT_EQ(dash.code, 4);
+  // Only the option's name is changed, not its value.
+  const CommandResult value = gpen({"restore", "--input=missing_photo.png", "-m", "identity", "--aligned"});
+  EXPECT_TRUE(contains(value.err, "missing_photo.png")) << value.err;
+}
+
+TEST_F(Usage, DevicesOfOtherBuildsAreFive) {
+  for (const auto& options : std::vector<std::vector<std::string>>{{"--device", "cuda"},
+                                                                   {"--device", "cuda:1"},
+                                                                   {"--precision", "bf16"},
+                                                                   {"--precision", "tf32"},
+                                                                   {"--precision=fp16"}}) {
+    for (const std::vector<std::string> start :
+         {std::vector<std::string>{"restore", "-i", "a.png", "-m", "identity", "--aligned"},
+          {"detect", "-i", "a.png", "--detector", "x.pth"},
+          {"infer", "-m", "x.pth", "-i", "a", "-o", "b"},
+          {"bench", "-m", "gpen:size=32,narrow=0.0625"}}) {
+      std::vector<std::string> line = start;
+      line.insert(line.end(), options.begin(), options.end());
+      const CommandResult r = gpen(line);
+      EXPECT_EQ(r.code, 5) << start[0] << " " << options[0] << r.err;
+      EXPECT_TRUE(contains(r.err, options[0].substr(0, 8))) << r.err;
+    }
+  }
+  gpen.set_environment("GPEN_ISA", "mmx");
+  EXPECT_EQ(gpen({"bench", "-m", "gpen:size=32,narrow=0.0625"}).code, 5);
+}
+
+TEST_F(Usage, DevicesPrintsTheMachine) {
+  const CommandResult text = gpen({"devices"});
+  EXPECT_EQ(text.code, 0) << text.err;
+  for (const char* word : {"cpu", "isa", "cores", "memory", "cuda"}) EXPECT_TRUE(contains(text.out, word)) << word;
+  const CommandResult json = gpen({"devices", "--json"});
+  const auto parsed = nlohmann::json::parse(json.out);
+  EXPECT_GE(parsed["cpu"]["cores"].get<int>(), 1);
+  EXPECT_FALSE(parsed["cpu"]["isa"].get<std::string>().empty());
+  EXPECT_FALSE(parsed["cuda"]["backend"].get<bool>());
+}
+
+TEST_F(Usage, FullStandardOutputIsFour) {
+  if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "needs /dev/full";
+  CommandLine shell("/bin/sh");
+  const CommandResult r = shell({"-c", std::string(GPEN_BINARY) + " devices > /dev/full"});
+  EXPECT_EQ(r.code, 4) << r.err;
+  EXPECT_TRUE(contains(r.err, "standard output")) << r.err;
+}
+
+}  // namespace
+}  // namespace gpen::test
