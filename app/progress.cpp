@@ -42,12 +42,13 @@ ProgressBar::ProgressBar(std::string what, int64_t total)
 ProgressBar::~ProgressBar() { erase(); }
 
 std::string ProgressBar::render(const std::string& what, double done, int64_t total, double seconds) {
-  constexpr int kCells = 24;
+  constexpr size_t kCells = 24;
   const double fraction = total > 0 ? std::clamp(done / static_cast<double>(total), 0.0, 1.0) : 1.0;
-  const int filled = static_cast<int>(fraction * kCells);
-  std::string bar = "[" + std::string(static_cast<size_t>(filled), '#') +
-                    std::string(static_cast<size_t>(kCells - filled), '.') + "] " +
-                    format("%lld/%lld ", static_cast<long long>(done), static_cast<long long>(total)) + what;
+  std::string cells(kCells, '.');
+  cells.replace(0, static_cast<size_t>(fraction * kCells), static_cast<size_t>(fraction * kCells), '#');
+  std::string bar =
+      format("[%s] %lld/%lld ", cells.c_str(), static_cast<long long>(done), static_cast<long long>(total));
+  bar += what;
   if (done > 0 && seconds > 0) {
     const double rate = done / seconds;
     bar += rate >= 0.1 ? format(", %.2f/s, ", rate) : format(", %.1f/min, ", rate * 60);
@@ -78,7 +79,7 @@ void ProgressBar::message(const std::string& line) {
 void ProgressBar::draw(const std::string& note) {
   if (!terminal_) return;
   std::string line = render(what_, done_, total_, seconds_since(start_));
-  if (!note.empty()) line += " (" + note + ")";
+  if (!note.empty()) line.append(" (").append(note).append(")");
   line.resize(std::min(line.size(), terminal_width() - 1));
   std::fprintf(stderr, "\r\x1b[K%s", line.c_str());
   std::fflush(stderr);

@@ -53,7 +53,6 @@ Result<Run> prepare(const RestoreArguments& arguments) {
     names = {example.picture.string()};
     const bool unnamed_detector = a.detection.detector.empty() && installed_detector().empty();
     if (a.faces.empty() && !a.restore.aligned && unnamed_detector) a.faces = example.faces.string();
-    if (a.model.empty() && a.size == 0) a.default_side = 256;  // about the size of the face in the picture
   }
   GPEN_ASSIGN(run.inputs, collect_inputs(names, a.recursive));
   if (!a.faces.empty()) {

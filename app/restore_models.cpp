@@ -77,7 +77,7 @@ Result<LoadedModels> load_models(const RestoreArguments& a, const std::shared_pt
   }
 
   Models& networks = loaded.networks;
-  GPEN_ASSIGN(networks.gpen, load_gpen(loaded.gpen, a.size > 0 ? a.size : a.default_side, pool));
+  GPEN_ASSIGN(networks.gpen, load_gpen(loaded.gpen, a.size > 0 ? a.size : 512, pool));
   loaded.size = networks.gpen->arch().out_size;
   if (a.size > 0 && loaded.size != a.size)
     return fail(Code::usage, "--size ", a.size, ": ", loaded.gpen, " restores faces of ", loaded.size);

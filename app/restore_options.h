@@ -15,7 +15,6 @@ struct RestoreArguments {
   std::string output, format;
   std::string model, parser, sr, task = "restore";  // models: empty = the default, "none" where allowed
   int size = 0, sr_scale = 0;                       // 0: not given
-  int default_side = 512;                           // of an analytic network without --size
   std::string faces, save_faces, json;
   int quality = 0;  // 0: not given
   bool recursive = false, skip_existing = false, timings = false;

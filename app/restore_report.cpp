@@ -27,13 +27,21 @@ Json to_json(const FaceReport& report) {
   const Box& box = report.face.box;
   Json landmarks = Json::array();
   for (const Point& p : report.face.landmarks) landmarks.push_back({p.x, p.y});
-  return {{"box", {box.x0, box.y0, box.x1, box.y1}},
-          {"score", report.face.score},
-          {"landmarks", landmarks},
-          {"forward", to_json(report.alignment.forward)},
-          {"inverse", to_json(report.alignment.inverse)},
-          {"smoothed", report.smoothed},
-          {"parsed", report.parsed}};
+  Json json = {{"box", {box.x0, box.y0, box.x1, box.y1}},
+               {"score", report.face.score},
+               {"landmarks", landmarks},
+               {"forward", to_json(report.alignment.forward)},
+               {"inverse", to_json(report.alignment.inverse)},
+               {"smoothed", report.smoothed},
+               {"parsed", report.parsed}};
+  if (report.has_degradation) {
+    const Degradation& d = report.degradation;
+    json["degradation"] = {{"blur_sigma", d.blur_sigma},
+                           {"noise_sigma", d.noise_sigma},
+                           {"cutoff", d.cutoff},
+                           {"face_scale", d.face_scale}};
+  }
+  return json;
 }
 
 Json to_json(const PhotoReport& report) {

@@ -216,10 +216,12 @@ Result<WeightStore> open_weights(const std::filesystem::path& path) {
 
 Result<WeightStore> convert_checkpoint(const std::filesystem::path& path, const std::string& key, DType dtype) {
   GPEN_ASSIGN(WeightStore store, key.empty() ? open_weights(path) : read_checkpoint(path, key));
-  GPEN_ASSIGN(const Architecture arch, detect_architecture(store));
-  GPEN_ASSIGN(const std::string digest, sha256_file(path));
+  GPEN_ASSIGN(const std::string digest, sha256_of_file(path));
   GPEN_ASSIGN(WeightStore converted, convert_dtype(store, dtype));
-  for (const auto& [name, value] : architecture_metadata(arch)) converted.metadata[name] = value;
+  // A network that is not known here can be converted all the same; it is just not described.
+  if (const Result<Architecture> arch = detect_architecture(store); arch.ok()) {
+    for (const auto& [name, value] : architecture_metadata(*arch)) converted.metadata[name] = value;
+  }
   converted.metadata["gpen.source"] = path.filename().string();
   converted.metadata["gpen.source_sha256"] = digest;
   return converted;

@@ -13,7 +13,8 @@ namespace gpen {
 Result<WeightStore> read_checkpoint(const std::filesystem::path& path, const std::string& key = "");
 // A .safetensors or a .pth/.pt, told apart by content, not by name.
 Result<WeightStore> open_weights(const std::filesystem::path& path);
-// metadata for a converted file: gpen.arch, sizes, gpen.source, gpen.source_sha256.
+// The weights of a .pth or .safetensors (key: only with a .pth) in another float type, with the metadata of a converted
+// file: gpen.source, gpen.source_sha256 and, when the architecture is known, gpen.arch and sizes (docs/format.md).
 Result<WeightStore> convert_checkpoint(const std::filesystem::path& path, const std::string& key, DType dtype);
 
 }  // namespace gpen

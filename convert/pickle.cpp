@@ -138,7 +138,7 @@ class Machine {
   }
   // APPEND(S), SETITEM(S), ADDITEMS: `items` into the container below them.
   Status extend(Kind kind, const std::optional<std::vector<PickleRef>>& items) {
-    if (!items) return misused("no mark");
+    if (!items) return misused("no item to add");
     if (stack_.size() <= fence()) return misused("no container");
     PickleValue& container = value(stack_.back());
     if (container.kind != kind) return misused("an item for something that is no container");

@@ -6,6 +6,10 @@
 
 namespace gpen {
 
+namespace {
+constexpr int kVectors = kBlock / 4;
+}  // namespace
+
 Result<DepthwiseWeights> DepthwiseWeights::pack(int64_t channels, int kernel, const std::vector<float>& weight,
                                                 const std::vector<float>& bias) {
   const int64_t taps = int64_t{kernel} * kernel;
@@ -41,21 +45,22 @@ Status depthwise_conv2d(Exec& exec, const DepthwiseWeights& weights, const Tenso
     const int64_t row = item % y.h, b = item / y.h % y.blocks(), n = item / y.h / y.blocks();
     const float* in = x.block(n, b);
     const float* filter = weights.filter(b);
+    const float* bias = weights.bias(b);
     float* out = y.block(n, b) + row * y.w * kBlock;
     const int64_t top = row * stride - pad;
     const int64_t ky0 = std::max<int64_t>(0, -top), ky1 = std::min(kernel, x.h - top);
     for (int64_t col = 0; col < y.w; ++col) {
       const int64_t left = col * stride - pad;
       const int64_t kx0 = std::max<int64_t>(0, -left), kx1 = std::min(kernel, x.w - left);
-      alignas(64) float sum[kBlock];
-      std::copy_n(weights.bias(b), kBlock, sum);
+      Vec4 sum[kVectors];
+      for (int v = 0; v < kVectors; ++v) sum[v] = load4(bias + 4 * v);
       for (int64_t ky = ky0; ky < ky1; ++ky)
         for (int64_t kx = kx0; kx < kx1; ++kx) {
-          const float* v = in + ((top + ky) * x.w + left + kx) * kBlock;
+          const float* pixel = in + ((top + ky) * x.w + left + kx) * kBlock;
           const float* w = filter + (ky * kernel + kx) * kBlock;
-          for (int k = 0; k < kBlock; k += 4) store4(sum + k, load4(sum + k) + load4(w + k) * load4(v + k));
+          for (int v = 0; v < kVectors; ++v) sum[v] += load4(w + 4 * v) * load4(pixel + 4 * v);
         }
-      for (int k = 0; k < kBlock; k += 4) store4(out + col * kBlock + k, leaky4(load4(sum + k), slope));
+      for (int v = 0; v < kVectors; ++v) store4(out + col * kBlock + 4 * v, leaky4(sum[v], slope));
     }
   });
   return Status();

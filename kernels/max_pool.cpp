@@ -6,6 +6,10 @@
 
 namespace gpen {
 
+namespace {
+constexpr int kVectors = kBlock / 4;
+}  // namespace
+
 Status max_pool(Exec& exec, const TensorView& x, int kernel, int stride, int pad, TensorView y) {
   if (x.layout != Layout::nchw16c || y.layout != Layout::nchw16c)
     return fail(Code::internal, "max_pool: both tensors must be blocked");
@@ -22,14 +26,14 @@ Status max_pool(Exec& exec, const TensorView& x, int kernel, int stride, int pad
     const int64_t y0 = std::max<int64_t>(0, row * stride - pad), y1 = std::min(x.h, row * stride - pad + kernel);
     for (int64_t col = 0; col < y.w; ++col) {
       const int64_t x0 = std::max<int64_t>(0, col * stride - pad), x1 = std::min(x.w, col * stride - pad + kernel);
-      alignas(64) float best[kBlock];
-      std::copy_n(in + (y0 * x.w + x0) * kBlock, kBlock, best);
+      Vec4 best[kVectors];
+      for (int v = 0; v < kVectors; ++v) best[v] = load4(in + (y0 * x.w + x0) * kBlock + 4 * v);
       for (int64_t sy = y0; sy < y1; ++sy)
         for (int64_t sx = x0; sx < x1; ++sx) {
-          const float* v = in + (sy * x.w + sx) * kBlock;
-          for (int k = 0; k < kBlock; k += 4) store4(best + k, larger4(load4(best + k), load4(v + k)));
+          const float* pixel = in + (sy * x.w + sx) * kBlock;
+          for (int v = 0; v < kVectors; ++v) best[v] = larger4(best[v], load4(pixel + 4 * v));
         }
-      std::copy_n(best, kBlock, out + col * kBlock);
+      for (int v = 0; v < kVectors; ++v) store4(out + col * kBlock + 4 * v, best[v]);
     }
   });
   return Status();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <utility>
 #include <vector>
 
 #include "pipeline/dct.h"
@@ -15,7 +16,7 @@ namespace {
 constexpr double kPi = std::numbers::pi;
 // Power of rounding the crop to 8 bits: step 2/255 of the crop's range, uniform error.
 constexpr double kQuantisation = (2.0 / 255) * (2.0 / 255) / 12;
-constexpr double kCyclesPerCropMin = 2;  // of the cutoff
+constexpr double kLowestCutoff = 2;  // cycles per crop
 
 // The cubic B-spline: autocorrelation of the triangle that bilinear sampling weights photo pixels with.
 double spline(double t) {
@@ -129,8 +130,8 @@ std::vector<Ring> ring_spectrum(std::vector<float> pixels, const Window& window,
   const double window_power = 9.0 / 64;  // mean of hann^2 is 3/8 on each axis
   std::vector<Ring> rings(n);
   for (int64_t k = 0; k < n * n; ++k) {
-    const int64_t u = k % n, v = k / n,
-                  ring = static_cast<int64_t>(std::sqrt(static_cast<double>(u * u + v * v)) + 0.5);
+    const int64_t u = k % n, v = k / n;
+    const int64_t ring = static_cast<int64_t>(std::sqrt(static_cast<double>(u * u + v * v)) + 0.5);
     if (ring >= n) continue;
     for (int64_t c = 0; c < 3; ++c) rings[ring].power += double{pixels[c * n * n + k]} * pixels[c * n * n + k];
     rings[ring].count += 3;
@@ -142,58 +143,68 @@ std::vector<Ring> ring_spectrum(std::vector<float> pixels, const Window& window,
   return rings;
 }
 
-// Fits the signal's model and returns the frequency where the fit had to end: the limit, or where the noise takes over.
-// Least squares of ln(power - noise) = ln(signal_power) - slope ln(f/f1) - 4 pi^2 sigma^2 f^2 (step 3 of the header).
-double fit_spectrum(const std::vector<Ring>& rings, double limit, Degradation& d) {
-  std::vector<Ring> used;
-  // Rings 0 to 3 hold the window's own spectrum and the composition of the picture. Rings within half of the noise
-  // power of the noise say little about the signal: the first one ends the fit.
-  for (size_t r = 4; r < rings.size() && rings[r].f <= limit; ++r) {
+// The rings that the signal's model is fitted to: logarithm of the power above the noise.
+struct Sample {
+  double f, log_power, weight;
+};
+
+// Also ends `limit` where the noise takes over.
+std::vector<Sample> signal_samples(const std::vector<Ring>& rings, const Degradation& d, double* limit) {
+  std::vector<Sample> samples;
+  // Rings 0 to 3 hold the window's own spectrum and the composition of the picture. What is left after the noise is
+  // subtracted is only as good as the noise's estimate, which fine texture makes too large: the fit keeps to rings of
+  // three times the noise (of 1.5, 2.5, 4 and 8 times, 2.5 and 4 came closest on blurred, noisy photos; 1.5 took
+  // texture for blur, 8 left too few rings).
+  for (size_t r = 4; r < rings.size() && rings[r].f <= *limit; ++r) {
     const double noise = noise_power(d, rings[r].f);
     if (rings[r].power < 1.5 * noise) {
-      limit = rings[r].f;
+      *limit = rings[r].f;
       break;
     }
-    used.push_back({rings[r].f, std::log(rings[r].power - noise), rings[r].count});
+    const double share = 1 - noise / rings[r].power;
+    if (rings[r].power >= 2 * noise)
+      samples.push_back({rings[r].f, std::log(rings[r].power - noise), rings[r].count * share * share});
   }
-  d.signal_power = 0;
-  if (used.empty()) return limit;
-  const double curvature_min = 4 * kPi * kPi * d.blur_sigma * d.blur_sigma;
+  return samples;
+}
+
+// Least squares of log_power = ln(signal_power) - slope ln(f/f1) - 4 pi^2 sigma^2 f^2 (step 3 of the header): for each
+// slope a straight line over f^2, whose fall is no less than the one of the sigma that d comes with.
+void fit_signal(const std::vector<Sample>& samples, Degradation* d) {
+  d->signal_power = 0;
+  const double least_fall = 4 * kPi * kPi * d->blur_sigma * d->blur_sigma;
   double best = std::numeric_limits<double>::infinity();
-  for (double slope = 2; slope < 3.05; slope += 0.1) {
-    double w = 0, x = 0, y = 0;
-    for (const Ring& r : used) {
-      w += r.count;
-      x += r.count * r.f * r.f;
-      y += r.count * (r.power + slope * std::log(r.f / d.f1));
+  for (int tenths = 20; tenths <= 30 && !samples.empty(); ++tenths) {
+    const double slope = tenths / 10.0;
+    const auto height = [&](const Sample& s) { return s.log_power + slope * std::log(s.f / d->f1); };
+    double weight = 0, x = 0, y = 0;
+    for (const Sample& s : samples) {
+      weight += s.weight;
+      x += s.weight * s.f * s.f;
+      y += s.weight * height(s);
     }
-    x /= w;
-    y /= w;
+    x /= weight;
+    y /= weight;
     double xx = 0, xy = 0;
-    for (const Ring& r : used) {
-      const double dx = r.f * r.f - x, dy = r.power + slope * std::log(r.f / d.f1) - y;
-      xx += r.count * dx * dx;
-      xy += r.count * dx * dy;
+    for (const Sample& s : samples) {
+      xx += s.weight * (s.f * s.f - x) * (s.f * s.f - x);
+      xy += s.weight * (s.f * s.f - x) * (height(s) - y);
     }
-    const double curvature = std::max(curvature_min, used.size() < 4 || xx <= 0 ? 0.0 : -xy / xx);
+    const double fall = std::max(least_fall, samples.size() < 4 ? 0.0 : -xy / xx);
     double error = 0;
-    for (const Ring& r : used) {
-      const double e = r.power + slope * std::log(r.f / d.f1) - y + curvature * (r.f * r.f - x);
-      error += r.count * e * e;
-    }
+    for (const Sample& s : samples) error += s.weight * std::pow(height(s) - y + fall * (s.f * s.f - x), 2);
     if (error < best) {
       best = error;
-      d.signal_slope = slope;
-      d.blur_sigma = std::sqrt(curvature) / (2 * kPi);
-      d.signal_power = std::exp(y + curvature * x);
+      d->signal_slope = slope;
+      d->signal_power = std::exp(y + fall * x);
+      d->blur_sigma = std::sqrt(fall) / (2 * kPi);
     }
   }
-  return limit;
 }
 
 // Step 4 of the header.
 double find_cutoff(const Degradation& d, double limit, int crop_size) {
-  const double lowest = std::min(kCyclesPerCropMin / crop_size, 0.5);
+  const double lowest = std::min(kLowestCutoff / crop_size, 0.5);
   const int steps = 4096;
   for (int i = 1; i <= steps; ++i) {
     const double f = 0.5 * i / steps;
@@ -216,15 +227,16 @@ Result<Degradation> estimate_degradation(const float* crop, int size, double fac
   Degradation d;
   d.f1 = 1.0 / size;
   d.face_scale = face_scale;
-  const double enlarged = std::max(1.0, 1 / face_scale), limit = 0.5 / enlarged;
+  const double enlarged = std::max(1.0, 1 / face_scale);
+  double limit = 0.5 / enlarged;
   d.blur_sigma = std::sqrt((enlarged * enlarged - 1) / 4);
 
   const int window_size = size >= 256 ? size / 2 : size;
   const Window window{window_size, Dct(window_size)};
   std::vector<float> pixels = cut_window(crop, size, window);
   d.noise_sigma = measure_noise(pixels, window, face_scale, pool);
-  const double end = fit_spectrum(ring_spectrum(std::move(pixels), window, pool), limit, d);
-  d.cutoff = find_cutoff(d, end, size);
+  fit_signal(signal_samples(ring_spectrum(std::move(pixels), window, pool), d, &limit), &d);
+  d.cutoff = find_cutoff(d, limit, size);
   return d;
 }
 

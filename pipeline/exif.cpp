@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <optional>
 
+#include "pipeline/jpeg_markers.h"
+
 namespace gpen {
 
 namespace {
@@ -61,24 +63,14 @@ std::optional<int> tiff_orientation(Bytes tiff) {
 
 int jpeg_orientation(Bytes file) {
   constexpr uint8_t kExif[6] = {'E', 'x', 'i', 'f', 0, 0};
-  constexpr uint8_t kApp1 = 0xE1, kStartOfScan = 0xDA, kEndOfImage = 0xD9;
-  if (file.size() < 4 || file[0] != 0xFF || file[1] != 0xD8) return 1;
-  size_t at = 2;
-  while (file.size() - at >= 4 && file[at] == 0xFF) {
-    const uint8_t marker = file[at + 1];
-    if (marker == 0xFF) {  // fill byte
-      ++at;
-      continue;
-    }
-    if (marker == kStartOfScan || marker == kEndOfImage) break;
-    const size_t length = size_t{file[at + 2]} << 8 | file[at + 3];  // counts its own two bytes
-    if (length < 2 || file.size() - at - 2 < length) break;
-    const Bytes body = file.subspan(at + 4, length - 2);
-    if (marker == kApp1 && body.size() > 6 && std::equal(kExif, kExif + 6, body.begin()))
-      return tiff_orientation(body.subspan(6)).value_or(1);
-    at += 2 + length;
-  }
-  return 1;
+  constexpr uint8_t kApp1 = 0xE1, kStartOfScan = 0xDA;
+  int orientation = 1;
+  for_each_jpeg_segment(file, [&](uint8_t marker, Bytes body) {
+    const bool exif = marker == kApp1 && body.size() > 6 && std::equal(kExif, kExif + 6, body.begin());
+    if (exif) orientation = tiff_orientation(body.subspan(6)).value_or(1);
+    return !exif && marker != kStartOfScan;
+  });
+  return orientation;
 }
 
 namespace {

@@ -97,7 +97,7 @@ std::string faces_to_json(const std::vector<Face>& faces, const std::string& ima
     document["faces"].push_back(std::move(entry));
   }
   // File names need not be UTF-8.
-  return document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 Result<std::vector<Face>> faces_from_json(std::string_view text, const std::string& name) {

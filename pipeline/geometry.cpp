@@ -16,8 +16,6 @@ Affine inverse(const Affine& a) {
 
 namespace {
 
-constexpr int kMaxChannels = 4;
-
 template <class Out>
 inline Out store(float v) {
   if constexpr (std::is_same_v<Out, uint8_t>)
@@ -88,17 +86,28 @@ Image resize_bilinear(const Image& image, int width, int height, ThreadPool& poo
   return out;
 }
 
-template <class In, class Out>
-void warp_affine(Pixels<const In> source, const Affine& to_source, Pixels<Out> destination, ThreadPool& pool) {
-  const int channels = source.channels;
+namespace {
+
+template <int kChannels, class In, class Out>
+void warp_rows(Pixels<const In> source, const Affine& to_source, Pixels<Out> destination, ThreadPool& pool) {
   pool.parallel_for(destination.height, [&](int64_t y, int) {
     Out* out = destination.row(static_cast<int>(y));
-    float value[kMaxChannels];
+    float value[kChannels];
     for (int x = 0; x < destination.width; ++x) {
-      sample_bilinear(source, to_source({static_cast<double>(x), static_cast<double>(y)}), value);
-      for (int c = 0; c < channels; ++c) *out++ = store<Out>(value[c]);
+      sample_bilinear<kChannels>(source, to_source({static_cast<double>(x), static_cast<double>(y)}), value);
+      for (int c = 0; c < kChannels; ++c) *out++ = store<Out>(value[c]);
     }
   });
+}
+
+}  // namespace
+
+template <class In, class Out>
+void warp_affine(Pixels<const In> source, const Affine& to_source, Pixels<Out> destination, ThreadPool& pool) {
+  if (source.channels == 1)
+    warp_rows<1>(source, to_source, destination, pool);
+  else
+    warp_rows<3>(source, to_source, destination, pool);
 }
 
 template void warp_affine(Pixels<const uint8_t>, const Affine&, Pixels<uint8_t>, ThreadPool&);

@@ -59,18 +59,18 @@ struct Rect {
 };
 
 // Bilinear without antialiasing: destination pixel i samples the source at (i + 1/2) * step - 1/2, clamped to the
-// picture, step_x = source width / destination width unless given. From and to bytes or floats, 1 to 4 channels.
+// picture, step_x = source width / destination width unless given. From and to bytes or floats.
 template <class In, class Out>
 void resize_bilinear(Pixels<const In> source, Pixels<Out> destination, ThreadPool& pool, double step_x = 0,
                      double step_y = 0);
 Image resize_bilinear(const Image& image, int width, int height, ThreadPool& pool);  // alpha too
 
-// destination(x, y) = source(to_source(x, y)), bilinear, the outside of the source is 0. 1 to 4 channels.
+// destination(x, y) = source(to_source(x, y)), bilinear, the outside of the source is 0. 1 or 3 channels.
 template <class In, class Out>
 void warp_affine(Pixels<const In> source, const Affine& to_source, Pixels<Out> destination, ThreadPool& pool);
 
-// One bilinear sample of a picture with zeros around it; out: source.channels floats.
-template <class In>
+// One bilinear sample of a picture of kChannels channels with zeros around it.
+template <int kChannels, class In>
 inline void sample_bilinear(Pixels<const In> s, Point at, float* out);
 
 // Convolves in place with the separable Gaussian of `taps` (odd) samples of exp(-i^2 / 2 sigma^2), normalised to sum 1;
@@ -87,25 +87,25 @@ inline uint8_t to_byte(float v) {
   return static_cast<uint8_t>(std::bit_cast<uint32_t>((v < 0 ? 0 : v > 255 ? 255 : v) + kNoFraction));
 }
 
-template <class In>
+template <int kChannels, class In>
 inline void sample_bilinear(Pixels<const In> s, Point at, float* out) {
-  for (int c = 0; c < s.channels; ++c) out[c] = 0;
+  for (int c = 0; c < kChannels; ++c) out[c] = 0;
   // Also false for NaN.
   if (!(at.x > -1 && at.y > -1 && at.x < s.width && at.y < s.height)) return;
-  const int x = static_cast<int>(at.x + 1) - 1, y = static_cast<int>(at.y + 1) - 1;  // floor: at >= -1
+  const int x = static_cast<int>(at.x + 1) - 1, y = static_cast<int>(at.y + 1) - 1;  // floor: at > -1
   const float fx = static_cast<float>(at.x - x), fy = static_cast<float>(at.y - y);
   const float w00 = (1 - fx) * (1 - fy), w01 = fx * (1 - fy), w10 = (1 - fx) * fy, w11 = fx * fy;
   if (x >= 0 && y >= 0 && x + 1 < s.width && y + 1 < s.height) {
-    const In* p = s.row(y) + int64_t{x} * s.channels;
-    const In* q = p + int64_t{s.width} * s.channels;
-    for (int c = 0; c < s.channels; ++c)
-      out[c] = w00 * p[c] + w01 * p[c + s.channels] + w10 * q[c] + w11 * q[c + s.channels];
+    const In* p = s.row(y) + int64_t{x} * kChannels;
+    const In* q = p + int64_t{s.width} * kChannels;
+    for (int c = 0; c < kChannels; ++c)
+      out[c] = w00 * p[c] + w01 * p[c + kChannels] + w10 * q[c] + w11 * q[c + kChannels];
     return;
   }
   const auto add = [&](int px, int py, float w) {
     if (px < 0 || py < 0 || px >= s.width || py >= s.height) return;
-    const In* p = s.row(py) + int64_t{px} * s.channels;
-    for (int c = 0; c < s.channels; ++c) out[c] += w * p[c];
+    const In* p = s.row(py) + int64_t{px} * kChannels;
+    for (int c = 0; c < kChannels; ++c) out[c] += w * p[c];
   };
   add(x, y, w00);
   add(x + 1, y, w01);

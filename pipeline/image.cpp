@@ -13,6 +13,7 @@
 
 #include "pipeline/exif.h"
 #include "pipeline/file_io.h"
+#include "pipeline/jpeg_markers.h"
 #include "pipeline/stb_limits.h"
 
 namespace gpen {
@@ -98,6 +99,7 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
     return fail(Code::io, "not a readable ", name_of(format), " file: ", stbi_failure_reason());
   GPEN_RETURN_IF_ERROR(check_size(width, height, options));
   if (format == ImageFormat::bmp) GPEN_RETURN_IF_ERROR(check_bmp_complete(file));
+  if (format == ImageFormat::jpg) GPEN_RETURN_IF_ERROR(check_jpeg_tables(file));
 
   Image image(width, height);
   image.format = format;

@@ -87,9 +87,9 @@ void PasteCanvas::add(Pixels<const uint8_t> face, const Plane& mask, const Affin
     for (int x = reach.x0; x < reach.x1; ++x) {
       const Point at = to_crop({static_cast<double>(x), static_cast<double>(y)});
       float m, rgb[3];
-      sample_bilinear(view(mask), at, &m);
+      sample_bilinear<1>(view(mask), at, &m);
       if (!(m > mask_row[x])) continue;
-      sample_bilinear(face, at, rgb);
+      sample_bilinear<3>(face, at, rgb);
       mask_row[x] = m;
       for (int c = 0; c < 3; ++c) face_row[3 * x + c] = to_byte(rgb[c]);
     }

@@ -18,7 +18,8 @@ Plane default_mask(int size, ThreadPool& pool);
 // (0), hat (14) and cloth (18). Ties go to the lower class. `size`: side of the result. classes > 18.
 Plane parsed_mask(const float* logits, int classes, int side, int size, ThreadPool& pool);
 
-// Faces whose smaller box side on the detection picture is below this many pixels are smoothed before pasting.
+// Faces whose smaller box side is below this many pixels are smoothed before pasting: pixels of the picture that they
+// are cropped from (the photo, or its enlargement), not of the shrunk one that a large photo's faces are looked for on.
 inline constexpr double kSmallFace = 100;
 
 // out = round(restored * alpha + crop * (1 - alpha)); all of the same size and 3 channels.

@@ -16,8 +16,10 @@
 #include "layers/retinaface.h"
 #include "layers/rrdbnet.h"
 #include "pipeline/alignment.h"
+#include "pipeline/degradation.h"
 #include "pipeline/detection.h"
 #include "pipeline/image.h"
+#include "pipeline/tasks.h"
 
 namespace gpen {
 
@@ -40,7 +42,9 @@ Result<Models> load_models(const ModelPaths& paths, const std::shared_ptr<Thread
 using Progress = std::function<bool(const char* stage, double fraction)>;
 
 struct RestoreOptions {
-  // The picture is one aligned face: no detection, no paste. It keeps its aspect: padded to a square, not squashed.
+  Task task = Task::restore;  // what the network was trained for; seg2face needs aligned
+  // The picture is one aligned face: no detection, no paste, no upscaler. It keeps its aspect: padded to a square, not
+  // squashed; the result has the network's output size along its longer side.
   bool aligned = false;
   DetectionOptions detection;             // threshold, detection size, and which faces to keep (also of given ones)
   double lambda_id = 0.1;                 // closed-loop consistency, 0..1; 0: exactly the network's output
@@ -58,10 +62,12 @@ struct RestoreOptions {
 Status check(const RestoreOptions& options);
 
 struct FaceReport {
-  Face face;              // pixels of the photo as given (before any upscaling)
-  Alignment alignment;    // photo (upscaled, when there is an upscaler) <-> crop of the network's output side
-  bool smoothed = false;  // small face: smoothed before pasting
-  bool parsed = false;    // mask from the parser
+  Face face;                // pixels of the photo as given (before any upscaling)
+  Alignment alignment;      // photo (upscaled, when there is an upscaler) <-> crop of the network's output side
+  bool smoothed = false;    // small face: smoothed before pasting
+  bool parsed = false;      // mask from the parser
+  Degradation degradation;  // what lambda_id > 0 worked with (task restore)
+  bool has_degradation = false;
 };
 
 struct StageTime {
@@ -86,7 +92,7 @@ class Restorer {
   // given: faces to restore instead of detecting them (landmarks and boxes in photo pixels); null: detect.
   // A photo without a face comes back as it is (upscaled, if there is an upscaler), with a note.
   // Code::usage: options out of range, or neither detector nor faces; Code::memory; Code::cancelled by progress.
-  // One restore() at a time.
+  // An aligned picture has one face in its report, the whole picture. One restore() at a time.
   Result<RestoreResult> restore(const Image& photo, const RestoreOptions& options,
                                 const std::vector<Face>* given = nullptr);
 
@@ -97,15 +103,5 @@ class Restorer {
   Models models_;
   std::shared_ptr<ThreadPool> pool_;
 };
-
-// Aspect-keeping placement of a width x height picture in a square of side `side`: scaled to inner.x1-x0 by y1-y0
-// pixels, centred, the rest filled by repeating the picture's edge.
-Rect inner_rectangle(int width, int height, int side);
-Image pad_to_square(const Image& picture, int side, ThreadPool& pool);
-
-// before | after, side by side; before is enlarged to the size of after.
-Image side_by_side(const Image& before, const Image& after, ThreadPool& pool);
-// Outlines boxes and marks landmarks; faces in pixels of `image` times 1/scale.
-void draw_faces(Image* image, const std::vector<FaceReport>& faces, double scale);
 
 }  // namespace gpen

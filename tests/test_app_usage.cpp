@@ -139,7 +139,7 @@ TEST_F(Usage, DevicesOfOtherBuildsAreFive) {
                                                                    {"--precision", "bf16"},
                                                                    {"--precision", "tf32"},
                                                                    {"--precision=fp16"}}) {
-    for (const std::vector<std::string> start :
+    for (const std::vector<std::string>& start :
          {std::vector<std::string>{"restore", "-i", "a.png", "-m", "identity", "--aligned"},
           {"detect", "-i", "a.png", "--detector", "x.pth"},
           {"infer", "-m", "x.pth", "-i", "a", "-o", "b"},

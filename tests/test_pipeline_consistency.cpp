@@ -139,8 +139,8 @@ TEST(Consistency, IsTheWrittenIteration) {
         for (size_t k = 0; k < x.size(); ++k) y[k] += lambda * back[k];
       }
       for (size_t k = 0; k < x.size(); ++k)
-        // The trust is interpolated in a table: 1e-4 of a correction of at most about 0.2.
-        ASSERT_NEAR(got.output[c * n * n + k], y[k], 2e-5) << "lambda " << lambda << " element " << k;
+        // The trust is interpolated in a table: 1e-4 of a correction of at most about 0.5.
+        ASSERT_NEAR(got.output[c * n * n + k], y[k], 5e-5) << "lambda " << lambda << " element " << k;
     }
     EXPECT_GT(largest_difference(got.output, pair.output), 0.005);
   }

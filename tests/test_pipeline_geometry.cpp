@@ -59,15 +59,15 @@ TEST(SampleBilinear, EqualsDefinitionWithZerosOutside) {
   for (int i = 0; i < 2000; ++i) {
     const Point q{where(random), where(random)};
     float v;
-    sample_bilinear(view(p), q, &v);
+    sample_bilinear<1>(view(p), q, &v);
     ASSERT_NEAR(v, tent_sample(p, q.x, q.y), 1e-4) << q.x << ' ' << q.y;
   }
   // Integer positions are exact, far away and not-a-number are 0.
   float v;
-  sample_bilinear(view(p), {4, 3}, &v);
+  sample_bilinear<1>(view(p), {4, 3}, &v);
   EXPECT_EQ(v, at(p, 4, 3));
   for (const double bad : {-1.0, 1e300, -1e300, std::nan("")}) {
-    sample_bilinear(view(p), {bad, 1}, &v);
+    sample_bilinear<1>(view(p), {bad, 1}, &v);
     EXPECT_EQ(v, 0);
   }
 }

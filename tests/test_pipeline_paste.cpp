@@ -9,7 +9,7 @@
 
 #include "pipeline/faces_json.h"
 #include "pipeline/paste.h"
-#include "support/pictures.h"
+#include "support/picture_compare.h"
 #include "support/shared_data.h"
 
 namespace gpen {

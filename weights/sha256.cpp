@@ -78,7 +78,7 @@ std::string Sha256::hex_digest() {
   return text;
 }
 
-Result<std::string> sha256_file(const std::filesystem::path& path) {
+Result<std::string> sha256_of_file(const std::filesystem::path& path) {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"), std::fclose);
   if (file == nullptr) return fail(Code::io, path.string(), ": ", std::strerror(errno));
   std::vector<char> buffer(size_t{1} << 20);

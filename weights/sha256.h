@@ -24,6 +24,6 @@ class Sha256 {
 };
 
 // Digest of a file, read in pieces. Code::io with the file's name.
-Result<std::string> sha256_file(const std::filesystem::path& path);
+Result<std::string> sha256_of_file(const std::filesystem::path& path);
 
 }  // namespace gpen

@@ -1,0 +1,78 @@
+#include "pipeline/face_batch.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "pipeline/consistency.h"
+#include "runtime/workspace.h"
+
+namespace gpen {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+size_t planar_floats(int side) { return size_t{3} * static_cast<size_t>(side) * static_cast<size_t>(side); }
+
+// The network's own output made consistent with its input, in place.
+Status make_consistent(const float* input, int in_side, float* output, int out_side, double lambda, ThreadPool& pool,
+                       AlignedFace* face) {
+  GPEN_ASSIGN(face->degradation, estimate_degradation(input, in_side, face->photo_scale, pool));
+  face->has_degradation = true;
+  return enforce_consistency(input, in_side, output, out_side, lambda, face->degradation, pool);
+}
+
+}  // namespace
+
+int64_t faces_per_forward(const GpenNet& net, int64_t faces, int wanted, size_t memory_limit) {
+  int64_t most = std::max<int64_t>(1, wanted > 0 ? std::min<int64_t>(wanted, faces) : faces);
+  const size_t pixels = planar_floats(net.arch().in_size) + planar_floats(net.arch().out_size);
+  const auto bytes = [&](int64_t n) {
+    return net.arena_bytes_for(n) + static_cast<size_t>(n) * pixels * sizeof(float);
+  };
+  if (most > 1) {
+    // The arena grows about in proportion; the loop corrects what the guess missed.
+    most = std::min(most, std::max<int64_t>(1, static_cast<int64_t>(memory_limit / std::max<size_t>(1, bytes(1)))));
+    while (most > 1 && bytes(most) > memory_limit) --most;
+  }
+  const int64_t forwards = ceil_div(std::max<int64_t>(1, faces), most);
+  return ceil_div(std::max<int64_t>(1, faces), forwards);
+}
+
+Status restore_faces(GpenNet& net, const FaceBatchOptions& options, ThreadPool& pool, std::vector<AlignedFace>* faces,
+                     const std::function<void(const char*, double)>& spent) {
+  const int in_side = net.arch().in_size, out_side = net.arch().out_size;
+  const size_t in_floats = planar_floats(in_side), out_floats = planar_floats(out_side);
+  const auto n = static_cast<int64_t>(faces->size());
+  AlignedBuffer input(faces->size() * in_floats * sizeof(float)), output(faces->size() * out_floats * sizeof(float));
+  if (input.data() == nullptr || output.data() == nullptr)
+    return fail(Code::memory, "out of memory for a batch of ", n, " faces");
+
+  Clock::time_point start = Clock::now();
+  pool.parallel_for(n, [&](int64_t i, int) {
+    const auto k = static_cast<size_t>(i);
+    task_input(options.task, (*faces)[k].input, input.floats() + k * in_floats);
+  });
+  GPEN_RETURN_IF_ERROR(net.forward(make_view(input.floats(), n, 3, in_side, in_side),
+                                   make_view(output.floats(), n, 3, out_side, out_side), options.seed));
+  spent("restore", ms_since(start));
+
+  start = Clock::now();
+  const bool consistent = traits(options.task).consistency && options.lambda > 0;
+  for (size_t i = 0; consistent && i < faces->size(); ++i)
+    GPEN_RETURN_IF_ERROR(make_consistent(input.floats() + i * in_floats, in_side, output.floats() + i * out_floats,
+                                         out_side, options.lambda, pool, &(*faces)[i]));
+  pool.parallel_for(n, [&](int64_t i, int) {
+    AlignedFace& face = (*faces)[static_cast<size_t>(i)];
+    face.restored =
+        task_output(options.task, output.floats() + static_cast<size_t>(i) * out_floats, out_side, out_side);
+    finish_task(options.task, face.original, options.lambda, &face.restored);
+  });
+  if (consistent) spent("consistency", ms_since(start));
+  return Status();
+}
+
+}  // namespace gpen

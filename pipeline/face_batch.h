@@ -1,0 +1,38 @@
+// Aligned faces through the network, several at once (REFERENCE 2 and 5, pipeline/tasks.h, pipeline/consistency.h).
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "layers/gpen.h"
+#include "pipeline/degradation.h"
+#include "pipeline/image.h"
+#include "pipeline/tasks.h"
+
+namespace gpen {
+
+struct AlignedFace {
+  Image input;             // at the network's input side
+  Image original;          // at its output side (may equal input)
+  double photo_scale = 1;  // photo pixels per pixel of input
+  // Filled by restore_faces():
+  Image restored;           // at the output side
+  Degradation degradation;  // task restore with lambda > 0
+  bool has_degradation = false;
+};
+
+struct FaceBatchOptions {
+  Task task = Task::restore;
+  double lambda = 0;
+  uint64_t seed = 0;
+};
+
+// Most faces for one forward(): no more than wanted (0: any number), than `faces`, and than memory_limit allows for the
+// network's arena and its input and output; at least 1. The faces are spread evenly over the forwards needed.
+int64_t faces_per_forward(const GpenNet& net, int64_t faces, int wanted, size_t memory_limit);
+
+// One forward() for all the faces, then consistency or the task's own steps on each. spent(stage, ms) is told the time.
+// Code::memory and what the network reports.
+Status restore_faces(GpenNet& net, const FaceBatchOptions& options, ThreadPool& pool, std::vector<AlignedFace>* faces,
+                     const std::function<void(const char* stage, double ms)>& spent);
+
+}  // namespace gpen
