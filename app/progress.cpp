@@ -39,7 +39,7 @@ std::string duration_text(double seconds) {
 ProgressBar::ProgressBar(std::string what, int64_t total)
     : what_(std::move(what)), total_(total), terminal_(isatty(STDERR_FILENO) == 1), start_(Clock::now()) {}
 
-ProgressBar::~ProgressBar() { erase(); }
+ProgressBar::~ProgressBar() { hide(); }
 
 std::string ProgressBar::render(const std::string& what, double done, int64_t total, double seconds) {
   constexpr size_t kCells = 24;
@@ -59,7 +59,7 @@ std::string ProgressBar::render(const std::string& what, double done, int64_t to
 
 void ProgressBar::step(const std::string& line) {
   done_ = std::floor(done_) + 1;
-  erase();
+  hide();
   const std::string count =
       total_ > 1 ? format("[%lld/%lld] ", static_cast<long long>(done_), static_cast<long long>(total_)) : "";
   std::fprintf(stderr, "%s%s\n", count.c_str(), line.c_str());
@@ -72,7 +72,7 @@ void ProgressBar::within(double fraction, const std::string& what) {
 }
 
 void ProgressBar::message(const std::string& line) {
-  erase();
+  hide();
   std::fprintf(stderr, "%s\n", line.c_str());
 }
 
@@ -87,7 +87,7 @@ void ProgressBar::draw(const std::string& note) {
   last_drawn_ = Clock::now();
 }
 
-void ProgressBar::erase() {
+void ProgressBar::hide() {
   if (!drawn_) return;
   std::fprintf(stderr, "\r\x1b[K");
   std::fflush(stderr);

@@ -20,6 +20,8 @@ class ProgressBar {
   void within(double fraction, const std::string& what);
   // A message between the steps; the bar is put aside for it.
   void message(const std::string& line);
+  // Takes the bar off the terminal until the next step or message, for output that goes elsewhere.
+  void hide();
 
   // "[#####.....] 5/10 photos, 1.25/s, 4 s left" for `done` steps (fractions count) after `seconds`; for the bar itself
   // and its tests.
@@ -27,7 +29,6 @@ class ProgressBar {
 
  private:
   void draw(const std::string& note);
-  void erase();
 
   std::string what_;
   int64_t total_;

@@ -149,13 +149,16 @@ PhotoReport process(const Run& run, size_t index, Restorer& restorer, ProgressBa
 }
 
 void print(const PhotoReport& report, const RestoreArguments& a, ProgressBar& bar) {
+  if (a.json != "-" && report.state == PhotoReport::State::done) {
+    bar.hide();
+    for (const std::string& name : report.outputs) std::printf("%s\n", name.c_str());
+    std::fflush(stdout);
+  }
   bar.step(summary(report));
   for (const std::string& note : report.notes) {
     if (report.state == PhotoReport::State::done) bar.message("    " + note);
   }
   if (a.timings && !report.times.empty()) bar.message(timing_lines(report));
-  if (a.json == "-" || report.state != PhotoReport::State::done) return;
-  for (const std::string& name : report.outputs) std::printf("%s\n", name.c_str());
 }
 
 // All done: 0. The only input failed: its own code (a photo without a face counts as failed). Else some failed: 1.

@@ -1,5 +1,6 @@
 #include "layers/conv_bn.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace gpen {
@@ -49,12 +50,21 @@ Result<FoldedConv> fold_conv(const WeightStore& store, const ConvNames& names, c
   GPEN_ASSIGN(folded.weight, store.floats(names.conv + ".weight", shape));
   store.release_pages(names.conv + ".weight");
   const size_t per_channel = folded.weight.size() / static_cast<size_t>(outs);
-  for (size_t i = 0; i < folded.weight.size(); ++i) {
-    folded.weight[i] = static_cast<float>(folded.weight[i] * affine.factor[i / per_channel]);
-    if (!std::isfinite(folded.weight[i]))
+  float* w = folded.weight.data();
+  for (double factor : affine.factor) {
+    double largest = 0;
+    for (size_t i = 0; i < per_channel; ++i, ++w) {
+      *w = static_cast<float>(*w * factor);
+      largest = std::max<double>(largest, std::fabs(*w));
+    }
+    if (!std::isfinite(largest))
       return fail(Code::model, store.source, ": ", names.conv, ".weight overflows when ", names.norm, " is folded in");
   }
-  folded.bias.assign(affine.offset.begin(), affine.offset.end());
+  for (double offset : affine.offset) {
+    folded.bias.push_back(static_cast<float>(offset));
+    if (!std::isfinite(folded.bias.back()))
+      return fail(Code::model, store.source, ": ", names.norm, " gives an offset that is not finite");
+  }
   return folded;
 }
 

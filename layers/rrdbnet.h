@@ -14,11 +14,12 @@ class RrdbNet {
   RrdbNet& operator=(RrdbNet&&) noexcept;
   ~RrdbNet();
   const RrdbNetArch& arch() const;
-  // input: 1 x 3 x H x W planar RGB in [0,1]; output: 1 x 3 x scale*H x scale*W planar, not clamped.
+  // input: n x 3 x H x W planar RGB in [0,1]; output: n x 3 x scale*H x scale*W planar, not clamped.
   // H and W must be multiples of 4/scale (Code::usage); upscale() pads.
   Status forward(const TensorView& input, TensorView output);
-  // Any size: reflect-pads right and bottom, works in tiles of tile x tile input pixels (0: one piece) that read 10 more
-  // pixels on every side that has a neighbour, and crops. progress(done, total) may return false to cancel.
+  // One picture of any size: reflect-pads right and bottom, works in tiles of tile x tile input pixels (0: one piece) that
+  // read 10 more pixels on every side that has a neighbour, and crops. Tile and margin are rounded up to a multiple of
+  // 4/scale, so that every tile unshuffles the same pixels. progress(done, total) may return false to cancel.
   Status upscale(const TensorView& input, TensorView output, int tile,
                  const std::function<bool(int, int)>& progress = nullptr);
 

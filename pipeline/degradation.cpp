@@ -151,10 +151,9 @@ struct Sample {
 // Also ends `limit` where the noise takes over.
 std::vector<Sample> signal_samples(const std::vector<Ring>& rings, const Degradation& d, double* limit) {
   std::vector<Sample> samples;
-  // Rings 0 to 3 hold the window's own spectrum and the composition of the picture. What is left after the noise is
-  // subtracted is only as good as the noise's estimate, which fine texture makes too large: the fit keeps to rings of
-  // three times the noise (of 1.5, 2.5, 4 and 8 times, 2.5 and 4 came closest on blurred, noisy photos; 1.5 took
-  // texture for blur, 8 left too few rings).
+  // Rings 0 to 3 hold the window's own spectrum and the composition of the picture. A ring's relative error grows as
+  // the noise that is subtracted from it (for each coefficient by 1/share), and so does the harm of a noise that fine
+  // texture has made too large: weight count * share^2, and nothing within half of the noise's power of the noise.
   for (size_t r = 4; r < rings.size() && rings[r].f <= *limit; ++r) {
     const double noise = noise_power(d, rings[r].f);
     if (rings[r].power < 1.5 * noise) {
@@ -162,8 +161,7 @@ std::vector<Sample> signal_samples(const std::vector<Ring>& rings, const Degrada
       break;
     }
     const double share = 1 - noise / rings[r].power;
-    if (rings[r].power >= 2 * noise)
-      samples.push_back({rings[r].f, std::log(rings[r].power - noise), rings[r].count * share * share});
+    samples.push_back({rings[r].f, std::log(rings[r].power - noise), rings[r].count * share * share});
   }
   return samples;
 }

@@ -91,6 +91,9 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
   if (format == ImageFormat::png && file.size() >= 24)
     GPEN_RETURN_IF_ERROR(check_size(big_endian_u32(file, 16), big_endian_u32(file, 20), options));
 
+  // Before stb_image sees the file at all: asked for the size, it reads the tables too.
+  if (format == ImageFormat::jpg) GPEN_RETURN_IF_ERROR(check_jpeg_tables(file));
+
   const int length = static_cast<int>(file.size());
   int width = 0, height = 0, channels = 0;
   constexpr size_t kSlack = size_t{16} << 20;
@@ -99,7 +102,6 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
     return fail(Code::io, "not a readable ", name_of(format), " file: ", stbi_failure_reason());
   GPEN_RETURN_IF_ERROR(check_size(width, height, options));
   if (format == ImageFormat::bmp) GPEN_RETURN_IF_ERROR(check_bmp_complete(file));
-  if (format == ImageFormat::jpg) GPEN_RETURN_IF_ERROR(check_jpeg_tables(file));
 
   Image image(width, height);
   image.format = format;

@@ -103,8 +103,7 @@ Tensor filled_with_largest(Tensor magnitude) {
   return magnitude;
 }
 
-::testing::AssertionResult judge(const ConvCase& c, ConvAlgorithm algorithm, const Tensor& actual) {
-  const Judged j = conv2d(c);
+::testing::AssertionResult judge(const ConvCase& c, const Judged& j, ConvAlgorithm algorithm, const Tensor& actual) {
   if (algorithm != ConvAlgorithm::winograd4x4)
     return close(j.value, actual, {.k_eps = direct_k(c), .magnitude = &j.magnitude, .allow_mostly_zero = true});
   const Tensor magnitude = filled_with_largest(j.magnitude);
@@ -163,7 +162,8 @@ TEST_P(Conv2d, TilesWinograd) {
   for (const Size& s : kTileSizes) {
     const ConvCase c = plain_case(kGeometries[2], {16, 16}, s, Values::uniform, rng);
     SCOPED_TRACE(describe(c, "3x3", isa()));
-    EXPECT_TRUE(judge(c, ConvAlgorithm::winograd4x4, run_conv2d(c, {.algorithm = ConvAlgorithm::winograd4x4})));
+    const Judged j = conv2d(c);
+    EXPECT_TRUE(judge(c, j, ConvAlgorithm::winograd4x4, run_conv2d(c, {.algorithm = ConvAlgorithm::winograd4x4})));
   }
 }
 
@@ -177,9 +177,10 @@ TEST_P(Conv2d, RandomEveryGeometry) {
       const Channels ch = kChannels[turn++ % std::size(kChannels)];
       const ConvCase c = plain_case(g, ch, s, Values::uniform, rng);
       SCOPED_TRACE(concat(describe(c, g.name, isa()), " GPEN_SEED=", seed));
-      EXPECT_TRUE(judge(c, ConvAlgorithm::direct, run_conv2d(c, {.algorithm = ConvAlgorithm::direct})));
+      const Judged j = conv2d(c);
+      EXPECT_TRUE(judge(c, j, ConvAlgorithm::direct, run_conv2d(c, {.algorithm = ConvAlgorithm::direct})));
       if (g.kernel != 3 || g.stride != 1 || g.pad != 1) continue;
-      EXPECT_TRUE(judge(c, ConvAlgorithm::winograd4x4, run_conv2d(c, {.algorithm = ConvAlgorithm::winograd4x4})));
+      EXPECT_TRUE(judge(c, j, ConvAlgorithm::winograd4x4, run_conv2d(c, {.algorithm = ConvAlgorithm::winograd4x4})));
     }
 }
 
@@ -190,12 +191,13 @@ TEST_P(Conv2d, RandomWithFeatureScalesAndResiduals) {
     for (const int64_t feature : {0, 16, 24}) {
       const ConvCase c = full_case(g, {32, 40}, feature, {2, 0, 7, 10}, Values::uniform, rng);
       SCOPED_TRACE(concat(describe(c, g.name, isa()), " GPEN_SEED=", seed));
+      const Judged j = conv2d(c);
       for (const bool in_place : {false, true})
-        EXPECT_TRUE(
-            judge(c, ConvAlgorithm::direct, run_conv2d(c, {.algorithm = ConvAlgorithm::direct, .in_place = in_place})));
+        EXPECT_TRUE(judge(c, j, ConvAlgorithm::direct,
+                          run_conv2d(c, {.algorithm = ConvAlgorithm::direct, .in_place = in_place})));
       if (g.kernel != 3 || g.stride != 1 || g.pad != 1) continue;
       for (const bool in_place : {false, true})
-        EXPECT_TRUE(judge(c, ConvAlgorithm::winograd4x4,
+        EXPECT_TRUE(judge(c, j, ConvAlgorithm::winograd4x4,
                           run_conv2d(c, {.algorithm = ConvAlgorithm::winograd4x4, .in_place = in_place})));
     }
 }
@@ -207,7 +209,9 @@ TEST_P(Conv2d, ResidualsOneAtATimeAndInPlace) {
       ConvCase c = full_case(kGeometries[2], {32, 32}, 0, {2, 0, 9, 11}, Values::uniform, rng);
       (second ? c.residual : c.residual2) = Tensor();
       if (second) c.residual_slope = 1;
-      EXPECT_TRUE(judge(c, algorithm, run_conv2d(c, {.algorithm = algorithm, .in_place = true}))) << name_of(algorithm);
+      const Judged j = conv2d(c);
+      EXPECT_TRUE(judge(c, j, algorithm, run_conv2d(c, {.algorithm = algorithm, .in_place = true})))
+          << name_of(algorithm);
     }
 }
 
@@ -235,7 +239,7 @@ TEST_P(Conv2d, ConstantInputGivesTheSumOfTheWeights) {
     c.x = Tensor(1, 32, 13, 14, 0.5);
     const Tensor y = run_conv2d(c, {.algorithm = algorithm});
     const Judged j = conv2d(c);
-    EXPECT_TRUE(judge(c, algorithm, y)) << name_of(algorithm);
+    EXPECT_TRUE(judge(c, j, algorithm, y)) << name_of(algorithm);
     for (int64_t o = 0; o < 32; ++o)
       EXPECT_NEAR(y.at(0, o, 0, 0), y.at(0, o, 6, 6), 1e-4 * j.magnitude.at(0, o, 0, 0)) << name_of(algorithm);
   }

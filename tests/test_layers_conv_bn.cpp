@@ -75,6 +75,11 @@ TEST(FoldConv, NamesWhatIsWrong) {
                          s.add("n.running_var", {4}, {1, 0, 1, 1});
                        }),
                        "c.weight"));
+  EXPECT_TRUE(mentions(message([](WeightStore& s) {
+                         s.add("n.running_mean", {4}, {0, 3e38f, 0, 0});
+                         s.add("n.running_var", {4}, {1, 0, 1, 1});
+                       }),
+                       "n gives an offset"));
 }
 
 TEST(SpreadInputs, MovesEveryPartToItsBlocks) {

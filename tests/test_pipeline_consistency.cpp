@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <numbers>
+#include <random>
 #include <utility>
 
 #include "support/natural_picture.h"
@@ -14,8 +15,6 @@ namespace gpen {
 namespace {
 
 using test::natural_picture;
-
-constexpr double kLambdas[] = {0, 0.1, 0.25, 0.5, 0.75, 1};
 
 Degradation some_degradation(int size) {
   Degradation d;
@@ -32,15 +31,16 @@ struct Pair {
 };
 // What a restoration looks like: the input blurred and noisy, the output sharp, and of somewhat other content.
 Pair make_pair(int size, ThreadPool& pool) {
-  std::vector<float> truth = natural_picture(size, 2.2, 0, 0, 100, pool);
+  const std::vector<float> truth = natural_picture(size, 2.2, 0, 0, 100, pool);
   const std::vector<float> other = natural_picture(size, 2.2, 0, 0, 101, pool, 0.1);
   Pair pair{truth, truth};
   Degradation blur;
   blur.blur_sigma = 2;
   EXPECT_TRUE(degrade(pair.input.data(), size, size, blur, pool).ok());
-  const std::vector<float> noise = natural_picture(size, 2.2, 0, 0.03, 102, pool, 0);
+  std::mt19937 random(102);
+  std::normal_distribution<float> noise(0, 0.03f);
   for (size_t k = 0; k < truth.size(); ++k) {
-    pair.input[k] += noise[k];
+    pair.input[k] += noise(random);
     pair.output[k] += other[k] + 0.05f;
   }
   return pair;
@@ -185,7 +185,10 @@ TEST_P(ConsistencySizes, LargerLambdaComesCloserAndLeavesTheDetailAlone) {
 
   const std::vector<double> weights = trust_plane(n, *d);
   double plain = std::numeric_limits<double>::infinity(), weighted = plain, first = 0;
-  for (double lambda : kLambdas) {
+  // All of them where it costs little.
+  const std::vector<double> lambdas =
+      n < 512 ? std::vector<double>{0, 0.1, 0.25, 0.5, 0.75, 1} : std::vector<double>{0, 0.1, 0.5, 1};
+  for (double lambda : lambdas) {
     Pair now = pair;
     ASSERT_TRUE(enforce_consistency(now.input.data(), n, now.output.data(), n, lambda, *d, pool).ok());
     const auto [far, far_weighted] = distances(now, n, *d, weights, pool);

@@ -8,6 +8,7 @@
 #include "pipeline/exif.h"
 #include "pipeline/file_io.h"
 #include "pipeline/image.h"
+#include "pipeline/jpeg_markers.h"
 #include "support/picture_files.h"
 #include "support/shared_data.h"
 
@@ -156,6 +157,24 @@ TEST(ImageFile, DamagedFilesAreSafe) {
       }
     }
   }
+}
+
+// A Huffman table of more than 256 codes would be written behind its end by the decoder.
+TEST(ImageFile, OversizedHuffmanTableIsRefused) {
+  const Bytes sound = *encode_image(smooth_image(32, 32), ImageFormat::jpg);
+  for (const uint8_t codes : {16, 17, 255}) {  // of each of 16 lengths
+    Bytes jpeg(sound.begin(), sound.begin() + 2);
+    const size_t length = 2 + 17 + size_t{16} * codes;
+    for (const size_t v : {size_t{0xFF}, size_t{0xC4}, length >> 8, length & 0xFF, size_t{0}})
+      jpeg.push_back(static_cast<uint8_t>(v));
+    jpeg.insert(jpeg.end(), 16, codes);
+    jpeg.insert(jpeg.end(), size_t{16} * codes, 0);
+    jpeg.insert(jpeg.end(), sound.begin() + 2, sound.end());
+    const auto r = load_image(jpeg, "table.jpg");
+    ASSERT_FALSE(r.ok());
+    EXPECT_EQ(message(r).find("Huffman table is damaged") != std::string::npos, codes > 16) << message(r);
+  }
+  EXPECT_TRUE(check_jpeg_tables(sound).ok());
 }
 
 TEST(ImageFile, SmallFileCannotAskForMuchMemory) {

@@ -378,6 +378,67 @@ TEST_F(SmallRun, ConsistencyZeroIsThePublishedOutput) {
   EXPECT_NE(half.image.rgb, zero.image.rgb);
 }
 
+double luma(const uint8_t* p) { return 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]; }
+
+TEST_F(SmallRun, ColorizeKeepsLuma) {
+  RestoreOptions options = published();
+  options.task = Task::colorize;
+  options.keep_crops = true;
+  const RestoreResult r = run(options);
+  ASSERT_EQ(r.restored.size(), 3u);
+  for (size_t i = 0; i < r.restored[0].rgb.size(); i += 3)
+    ASSERT_NEAR(luma(&r.restored[0].rgb[i]), luma(&r.crops[0].rgb[i]), 0.51);
+}
+
+TEST_F(SmallRun, InpaintFillsHolesOnly) {
+  for (uint8_t& v : photo_.rgb) v = std::min<uint8_t>(v, 240);
+  const Point eye = faces_[2].landmarks[0];
+  for (int y = -3; y <= 3; ++y)
+    std::fill_n(photo_.row(static_cast<int>(eye.y) + y) + 3 * (static_cast<int>(eye.x) - 3), 21, uint8_t{255});
+  RestoreOptions options;
+  options.task = Task::inpaint;
+  options.lambda_id = 1;
+  options.keep_crops = true;
+  const RestoreResult r = run(options);
+  ASSERT_EQ(r.restored.size(), 3u);
+  const Image &before = r.crops[2], &after = r.restored[2];
+  const auto is_white = [&](int x, int y) {
+    const uint8_t* p = before.row(y) + 3 * x;
+    return p[0] == 255 && p[1] == 255 && p[2] == 255;
+  };
+  const Point hole = r.faces[2].alignment.forward(eye);
+  const int hx = static_cast<int>(hole.x), hy = static_cast<int>(hole.y);
+  ASSERT_TRUE(is_white(hx, hy));
+  EXPECT_EQ(after.row(hy)[3 * hx], 0);  // the network's negative of white
+  for (int x = 0; x < 64; ++x) {
+    if (std::abs(x - hx) > 14) {
+      EXPECT_EQ(after.row(hy)[3 * x], before.row(hy)[3 * x]) << x;
+    }
+  }
+  // No pixel is a mixture with white: around the hole all is white or at most as bright as the rest.
+  for (int y = 0; y < 64; ++y)
+    for (int x = 0; x < 64; ++x) {
+      EXPECT_TRUE(is_white(x, y) || before.row(y)[3 * x] <= 241) << x << ' ' << y;
+    }
+}
+
+TEST_F(SmallRun, NetworkMayGiveMoreThanItTakes) {
+  GPEN_NEEDS_SHARED("golden/gpen_sr_16_64.pth");
+  models_.gpen = network<GpenNet>("golden/gpen_sr_16_64.pth");
+  ASSERT_NE(models_.gpen, nullptr);
+  ASSERT_EQ(models_.gpen->arch().in_size, 16);
+  RestoreOptions options;
+  options.keep_crops = true;
+  options.seed = 5;
+  const RestoreResult a = run(options);
+  ASSERT_EQ(a.restored.size(), 3u);
+  EXPECT_EQ(a.restored[0].width, 64);
+  EXPECT_EQ(a.crops[0].width, 64);
+  EXPECT_EQ(run(options).image.rgb, a.image.rgb);
+  options.aligned = true;
+  EXPECT_EQ(run(options).image.width, 64);
+}
+
 TEST_F(SmallRun, ProgressCancelsAndNamesStages) {
   RestoreOptions options;
   std::vector<std::string> stages;

@@ -18,20 +18,25 @@ inline std::vector<float> natural_picture(int size, double slope, double blur, d
   std::normal_distribution<double> normal;
   std::vector<double> x(static_cast<size_t>(3) * size * size);
   double power = 0;
-  for (size_t k = 0; k < x.size(); ++k) {
+  const auto index = [size](size_t k) {
     const double u = static_cast<double>(k % size), v = static_cast<double>(k / size % size);
-    x[k] = u + v == 0 ? 0 : std::pow(std::hypot(u, v), -slope / 2) * normal(random);
+    return std::sqrt(u * u + v * v);
+  };
+  for (size_t k = 0; k < x.size(); ++k) {
+    const double r = index(k);
+    x[k] = r == 0 ? 0 : std::pow(r, -slope / 2) * normal(random);
     power += x[k] * x[k];
   }
   const double scale = deviation * std::sqrt(static_cast<double>(x.size()) / power);
   std::vector<float> out(x.size());
   for (size_t k = 0; k < x.size(); ++k) {
-    const double f = std::hypot(k % size, k / size % size) / (2.0 * size);
+    const double f = index(k) / (2.0 * size);
     const double b = std::exp(-2 * std::numbers::pi * std::numbers::pi * blur * blur * f * f);
     out[k] = static_cast<float>(scale * b * x[k]);
   }
   Dct(size).inverse(out.data(), 3, size, pool);
-  for (float& value : out) value += static_cast<float>(noise * normal(random));
+  if (noise > 0)
+    for (float& value : out) value += static_cast<float>(noise * normal(random));
   return out;
 }
 
