@@ -10,11 +10,6 @@ const char* const kNotTrainedNotice =
     "      but not the trained prior; it sharpens a face and restores nothing. For the trained network:\n"
     "          gpen fetch gpen-bfr-512";
 
-const char* const kLicenceNotice =
-    "The released GPEN weights, and the detector, parser and upscaler released with them, were published by their\n"
-    "authors for ACADEMIC AND NON-COMMERCIAL USE. They are not part of this program and not covered by its licence;\n"
-    "they are downloaded from their authors' addresses to this machine, and their terms apply to you.";
-
 bool is_analytic(const std::string& model) { return model == "identity" || model == "negative" || model == "sharpen"; }
 
 Result<WeightStore> analytic_model(const std::string& model, int side) {

@@ -28,7 +28,5 @@ Result<std::shared_ptr<Net>> load_network(const std::string& model, const std::s
 
 // Shown when the analytic `sharpen` stands in for the trained network.
 extern const char* const kNotTrainedNotice;
-// Shown before any download of released weights.
-extern const char* const kLicenceNotice;
 
 }  // namespace gpen::app

@@ -71,6 +71,11 @@ void ProgressBar::within(double fraction, const std::string& what) {
   if (terminal_ && (!drawn_ || seconds_since(last_drawn_) > 0.1)) draw(what);
 }
 
+void ProgressBar::at(double done) {
+  done_ = done;
+  if (terminal_ && (!drawn_ || seconds_since(last_drawn_) > 0.1)) draw("");
+}
+
 void ProgressBar::message(const std::string& line) {
   hide();
   std::fprintf(stderr, "%s\n", line.c_str());

@@ -18,6 +18,8 @@ class ProgressBar {
   void step(const std::string& line);
   // The present step has come so far (0..1), doing `what` ("background, tile 3 of 12"). Only shown on a terminal.
   void within(double fraction, const std::string& what);
+  // So many of the steps are done, without a line for each (a download's megabytes). Only shown on a terminal.
+  void at(double done);
   // A message between the steps; the bar is put aside for it.
   void message(const std::string& line);
   // Takes the bar off the terminal until the next step or message, for output that goes elsewhere.

@@ -2,12 +2,11 @@
 #include "pipeline/restore.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 
 #include "app/command.h"
+#include "app/interrupt.h"
 #include "app/picture_input.h"
 #include "app/progress.h"
 #include "app/restore_options.h"
@@ -20,14 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-// Ctrl-C ends the run between two steps, so that no unfinished file stays; a second one ends it at once.
-std::atomic<bool> interrupted{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-void on_interrupt(int signal) {
-  interrupted = true;
-  std::signal(signal, SIG_DFL);
-}
 
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
@@ -99,7 +90,7 @@ Status restore_photo(const Run& run, size_t index, Restorer& restorer, ProgressB
   const bool upscales = restorer.models().upscaler != nullptr;
   options.progress = [&](const char* stage, double fraction) {
     bar.within(position(stage, fraction, upscales), stage);
-    return !interrupted.load();
+    return !interrupted();
   };
   Result<RestoreResult> restored = restorer.restore(photo, options, run.has_given ? &run.given : nullptr);
   if (!restored.ok()) return std::move(restored).status().in(input.name);
@@ -176,18 +167,17 @@ Result<ExitCode> restore(const RestoreArguments& arguments) {
   GPEN_ASSIGN(const LoadedModels models, load_models(run.arguments, pool));
   for (const std::string& note : models.notes) std::fprintf(stderr, "%s\n", note.c_str());
 
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
+  catch_interrupts();
   Restorer restorer(models.networks, pool);
   std::vector<PhotoReport> reports;
   {
     ProgressBar bar("photos", static_cast<int64_t>(run.inputs.items.size()));
-    for (size_t i = 0; i < run.inputs.items.size() && !interrupted; ++i) {
+    for (size_t i = 0; i < run.inputs.items.size() && !interrupted(); ++i) {
       reports.push_back(process(run, i, restorer, bar));
       print(reports.back(), run.arguments, bar);
     }
   }
-  if (interrupted) std::fprintf(stderr, "gpen: interrupted\n");
+  if (interrupted()) std::fprintf(stderr, "gpen: interrupted\n");
   const ExitCode code = exit_code_of(reports, run.inputs.items.size());
   if (run.arguments.json.empty()) return code;
   const Status written = write_json(to_json(models, run.arguments, reports), run.arguments.json);

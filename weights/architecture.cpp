@@ -62,7 +62,7 @@ Status check_tensors(const WeightStore& store, const Architecture& arch) {
   return {};
 }
 
-Result<Architecture> detect_gpen(const WeightStore& store) {
+Status detect_gpen(const WeightStore& store, Architecture* arch) {
   GpenArch a;
   const auto number = [](int i) { return std::to_string(i); };
   a.mlp_layers = count_present(store, [&](int i) { return "generator.style." + number(i + 1) + ".weight"; });
@@ -87,10 +87,11 @@ Result<Architecture> detect_gpen(const WeightStore& store) {
   a.encoder_channels.assign(a.channels.begin(), a.channels.begin() + downs + 1);
   a.in_size = 4 << downs;
   a.out_size = 4 << ups;
-  return Architecture(a);
+  *arch = a;
+  return {};
 }
 
-Result<Architecture> detect_retinaface(const WeightStore& store) {
+Status detect_retinaface(const WeightStore& store, Architecture* arch) {
   RetinaFaceArch a;
   a.backbone = store.find("body.conv1.weight") != nullptr ? RetinaFaceArch::Backbone::resnet50
                                                           : RetinaFaceArch::Backbone::mobilenet025;
@@ -99,7 +100,8 @@ Result<Architecture> detect_retinaface(const WeightStore& store) {
     return fail(Code::model, store.source, ": tensor fpn.output1.0.weight gives ", a.fpn_width,
                 " channels, expected a multiple of 4");
   }
-  return Architecture(a);
+  *arch = a;
+  return {};
 }
 
 // The side is not in the shapes: metadata, or the published rule that the smallest feature map is 32x32.
@@ -112,7 +114,7 @@ int parsenet_size(const WeightStore& store, int downs) {
   return 32 << downs;
 }
 
-Result<Architecture> detect_parsenet(const WeightStore& store) {
+Status detect_parsenet(const WeightStore& store, Architecture* arch) {
   ParseNetArch a;
   const auto block = [](const char* part, int i) { return part + std::to_string(i) + ".conv1.conv2d.weight"; };
   const int downs = count_present(store, [&](int i) { return block("encoder.", i + 1); });
@@ -134,10 +136,11 @@ Result<Architecture> detect_parsenet(const WeightStore& store) {
   }
   GPEN_ASSIGN(a.classes, width_of(store, "out_mask_conv.conv2d.weight", {-1, -1, 3, 3}, 0));
   a.size = parsenet_size(store, downs);
-  return Architecture(a);
+  *arch = a;
+  return {};
 }
 
-Result<Architecture> detect_rrdbnet(const WeightStore& store) {
+Status detect_rrdbnet(const WeightStore& store, Architecture* arch) {
   RrdbNetArch a;
   GPEN_ASSIGN(a.features, width_of(store, "conv_first.weight", {-1, -1, 3, 3}, 0));
   GPEN_ASSIGN(const int folded, width_of(store, "conv_first.weight", {-1, -1, 3, 3}, 1));
@@ -148,7 +151,8 @@ Result<Architecture> detect_rrdbnet(const WeightStore& store) {
   }
   GPEN_ASSIGN(a.growth, width_of(store, "body.0.rdb1.conv1.weight", {-1, -1, 3, 3}, 0));
   a.blocks = count_present(store, [](int i) { return "body." + std::to_string(i) + ".rdb1.conv1.weight"; });
-  return Architecture(a);
+  *arch = a;
+  return {};
 }
 
 }  // namespace
@@ -165,7 +169,8 @@ Result<Architecture> detect_architecture(const WeightStore& store) {
     return fail(Code::model, store.source, ": none of its ", store.tensors.size(),
                 " tensors belongs to a known network (tried GPEN, RetinaFace, ParseNet, RRDBNet)");
   }
-  GPEN_ASSIGN(Architecture arch, detect(store));
+  Architecture arch;
+  GPEN_RETURN_IF_ERROR(detect(store, &arch));
   GPEN_RETURN_IF_ERROR(check_tensors(store, arch));
   return arch;
 }
