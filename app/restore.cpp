@@ -61,19 +61,17 @@ Result<Run> prepare(const RestoreArguments& arguments) {
   return run;
 }
 
-// Share of the whole that a stage takes, for the bar of a single photo.
-double position(const char* stage, double fraction, bool upscales) {
+// How far a photo has come, by the stages that report progress; their shares are rough.
+double position(const std::string& stage, double fraction, bool upscales) {
   struct Share {
     const char* stage;
     double begin, length;
   };
-  static constexpr Share kPlain[] = {{"detect", 0, 0.2},         {"align", 0.2, 0.05}, {"restore", 0.25, 0.5},
-                                     {"consistency", 0.75, 0.1}, {"parse", 0.85, 0.1}, {"paste", 0.95, 0.05}};
+  static constexpr Share kShares[] = {{"detect", 0, 0.2}, {"restore", 0.2, 0.7}, {"paste", 0.9, 0.1}};
   const double background = upscales ? 0.8 : 0;
-  if (std::string(stage) == "upscale") return fraction * background;
-  for (const Share& share : kPlain) {
-    if (std::string(stage) == share.stage)
-      return background + (1 - background) * (share.begin + share.length * fraction);
+  if (stage == "upscale") return fraction * background;
+  for (const Share& share : kShares) {
+    if (stage == share.stage) return background + (1 - background) * (share.begin + share.length * fraction);
   }
   return background;
 }

@@ -25,7 +25,7 @@ Result<PickleDocument> PickleMachine::run() {
   if (protocol < 2 || protocol > 5) return broken("not a pickle of protocol 2 to 5");
   for (size_t steps = 0;; ++steps) {
     if (steps >= kStepLimit || reader_.position() > kByteLimit) return broken("longer than any checkpoint's");
-    if (document_.values.size() > kValueLimit) return broken("holds more objects than any checkpoint's");
+    if (document_.values.size() > kValueLimit) return broken("larger than any checkpoint's, by its objects");
     if (stack_.size() > kStackLimit || marks_.size() > kMarkLimit) return broken("nested deeper than any checkpoint's");
     const auto opcode = reader_.read<uint8_t>();
     if (!reader_.ok()) return broken("cut short");
@@ -34,7 +34,7 @@ Result<PickleDocument> PickleMachine::run() {
     if (!reader_.ok()) return broken("cut short");
   }
   std::optional<PickleRef> root = pop();
-  if (!root) return broken("ends without a value");
+  if (!root) return misused("ends without a value");
   document_.root = *root;
   document_.bytes = reader_.position();
   return std::move(document_);

@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "support/command.h"
+#include "support/http_server.h"
 #include "weights/catalogue.h"
 #include "weights/safetensors.h"
 #include "weights/synth.h"
@@ -200,6 +202,22 @@ TEST_F(ModelCommands, FetchSaysWhatIsUnreachable) {
   EXPECT_EQ(gpen({"fetch", "parsenet", "--yes", "--mirror", "ftp://example.org"}).code, 2);
   const CommandResult nowhere = gpen({"fetch", "retinaface-mobilenet0.25", "--yes"});
   EXPECT_EQ(nowhere.code, 4) << nowhere.err;
+}
+
+TEST_F(ModelCommands, FetchInstalls) {
+  if (std::system("command -v curl > /dev/null || command -v wget > /dev/null") != 0)
+    GTEST_SKIP() << "needs curl or wget";
+  const ReleasedModel* model = find_released("retinaface-mobilenet0.25");
+  ASSERT_NE(model, nullptr);
+  ASSERT_EQ(synth(model->name, "w.safetensors").code, 0);
+  const HttpServer server({.path = "/" + model->file, .content = read_text(gpen / "w.safetensors")});
+  gpen.set_environment("GPEN_MODELS", gpen.path("models"));
+  const CommandResult r = gpen({"fetch", model->name, "--yes", "--mirror", server.address()});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(gpen.listing("models"), std::vector<std::string>{model->name + ".safetensors"});
+  EXPECT_EQ(r.out, gpen.path("models/" + model->name + ".safetensors") + "\n");
+  const json info = json::parse(gpen({"info", model->name, "--json"}).out);
+  EXPECT_EQ(info["metadata"]["gpen.source_sha256"].get<std::string>().size(), 64u);
 }
 
 TEST_F(ModelCommands, InstalledModelsAreFoundByName) {

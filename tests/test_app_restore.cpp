@@ -226,6 +226,26 @@ TEST_F(Restore, LambdaAndAlphaAreUsed) {
   EXPECT_LE(largest_difference(none, picture), 1);
 }
 
+TEST_F(Restore, TheOtherTasksTakeAlignedFaces) {
+  save("in.png", test_picture(128, 128));
+  for (const char* task : {"colorize", "inpaint", "seg2face"}) {
+    const CommandResult r = gpen({"restore", "--task", task, "-m", "identity", "--size", "256", "-i", "in.png", "-o",
+                                  std::string(task) + ".png"});
+    EXPECT_EQ(r.code, 0) << task << r.err;
+    const CommandResult missing = gpen({"restore", "--task", task, "-i", "in.png"});
+    EXPECT_EQ(missing.code, 3) << task << missing.err;
+    EXPECT_TRUE(contains(missing.err, "gpen fetch gpen-")) << missing.err;
+  }
+  // The identity of the luma in all three channels is a gray picture, also after the input's luma has been put in.
+  const Image gray = load("colorize.png"), whole = load("inpaint.png");
+  EXPECT_EQ(gray.width, 256);
+  for (size_t i = 0; i < gray.rgb.size(); i += 3) {
+    ASSERT_NEAR(gray.rgb[i], gray.rgb[i + 1], 2);
+    ASSERT_NEAR(gray.rgb[i], gray.rgb[i + 2], 2);
+  }
+  EXPECT_GT(largest_difference(gray, whole), 20);
+}
+
 TEST_F(Restore, BatchGoesOnAfterAFailure) {
   save("in/a.png", test_picture(64, 64));
   write_text(gpen / "in/b.png", "not a picture");

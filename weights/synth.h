@@ -41,9 +41,9 @@ enum class SynthKind { formula, identity, negative, sharpen };
 Result<WeightStore> synthesize(const Architecture& arch, SynthKind kind, const std::string& seed = "",
                                ThreadPool* pool = nullptr);
 
-// The smallest GPEN of the same size that the analytic kinds need: 8 channels everywhere, style_dim 16, one mapping
-// layer. `gpen synth gpen-bfr-512 --kind sharpen` writes this one: a file of a few hundred kilobytes and a fast
-// network. Other families are returned as they are.
+// A small GPEN of the same size for the analytic kinds: 16 channels everywhere (one block of the blocked layout),
+// style_dim 16, one mapping layer: a file of half a megabyte and a fast network. Other families are returned as they
+// are.
 Architecture analytic_architecture(const Architecture& arch);
 
 }  // namespace gpen

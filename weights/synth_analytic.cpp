@@ -115,8 +115,8 @@ Architecture analytic_architecture(const Architecture& arch) {
   GpenArch small = *gpen;
   small.style_dim = 16;
   small.mlp_layers = 1;
-  small.channels.assign(small.channels.size(), 8);
-  small.encoder_channels.assign(small.encoder_channels.size(), 8);
+  small.channels.assign(small.channels.size(), 16);
+  small.encoder_channels.assign(small.encoder_channels.size(), 16);
   return small;
 }
 

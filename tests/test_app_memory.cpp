@@ -1,0 +1,40 @@
+// Memory of a whole run, as the system counts it.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "support/command.h"
+
+namespace gpen::test {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+double peak_mb(const CommandLine& gpen, const std::string& model, const std::string& reps) {
+  const CommandResult r = gpen({"bench", "-m", model, "--reps", reps, "-j", "2", "--json"});
+  EXPECT_EQ(r.code, 0) << r.err;
+  return r.code == 0 ? nlohmann::json::parse(r.out)["results"][0]["peak_rss_mb"].get<double>() : 0;
+}
+
+TEST(Memory, Gpen512StaysBelow700Megabytes) {
+  if (kSanitized) GTEST_SKIP() << "would measure the sanitizer";
+  const CommandLine gpen(GPEN_BINARY);
+  const double peak = peak_mb(gpen, "gpen-bfr-512", "1");
+  RecordProperty("peak_mb", static_cast<int>(peak));
+  EXPECT_GT(peak, 284);  // the weights alone
+  EXPECT_LE(peak, 700);
+}
+
+TEST(Memory, DoesNotGrowOverFiftyRuns) {
+  if (kSanitized) GTEST_SKIP() << "would measure the sanitizer";
+  const CommandLine gpen(GPEN_BINARY);
+  const std::string model = "gpen:size=128,cm=2,narrow=0.125,style=32,mlp=2";
+  EXPECT_LE(peak_mb(gpen, model, "51"), peak_mb(gpen, model, "1") + 1.5);
+}
+
+}  // namespace
+}  // namespace gpen::test
