@@ -24,7 +24,9 @@ Status synth(const SynthOptions& options) {
   const SynthKind kind = kind_of(options.kind);
   if (kind != SynthKind::formula && !options.seed.empty())
     return fail(Code::usage, "--seed is for the formula; --kind ", options.kind, " has no values to vary");
-  GPEN_ASSIGN(const Architecture arch, parse_architecture(options.architecture));
+  GPEN_ASSIGN(Architecture arch, parse_architecture(options.architecture));
+  // A released name stands for its size: an analytic network of it needs few channels. gpen:... is taken at its word.
+  if (kind != SynthKind::formula && options.architecture.rfind("gpen:", 0) != 0) arch = analytic_architecture(arch);
   GPEN_ASSIGN(const WeightStore store, synthesize(arch, kind, options.seed));
   GPEN_RETURN_IF_ERROR(save_safetensors(options.output, store));
   std::printf("%s: %s weights of %s\n", options.output.c_str(), options.kind.c_str(), describe(arch).c_str());

@@ -1,0 +1,58 @@
+// Networks for tests of the pipeline.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "convert/checkpoint.h"
+#include "pipeline/restore.h"
+#include "support/shared_data.h"
+#include "weights/synth.h"
+
+namespace gpen::test {
+
+inline std::shared_ptr<ThreadPool> shared_pool() {
+  static const auto pool = std::make_shared<ThreadPool>(2);
+  return pool;
+}
+
+// A network of the shared data; null (and a failed test) when it cannot be loaded.
+template <class Net>
+std::shared_ptr<Net> network(const std::string& file) {
+  auto store = open_weights(shared_file(file));
+  if (!store.ok()) {
+    ADD_FAILURE() << store.status().message();
+    return nullptr;
+  }
+  auto net = Net::load(*store, shared_pool());
+  if (!net.ok()) {
+    ADD_FAILURE() << net.status().message();
+    return nullptr;
+  }
+  return std::make_shared<Net>(std::move(net).value());
+}
+
+// Weights written down by hand (or formula weights), by the name of the architecture.
+inline std::shared_ptr<GpenNet> analytic(SynthKind kind, const std::string& architecture) {
+  const auto store = synthesize(*parse_architecture(architecture), kind);
+  if (!store.ok()) {
+    ADD_FAILURE() << store.status().message();
+    return nullptr;
+  }
+  auto net = GpenNet::load(*store, shared_pool());
+  if (!net.ok()) {
+    ADD_FAILURE() << net.status().message();
+    return nullptr;
+  }
+  return std::make_shared<GpenNet>(std::move(net).value());
+}
+
+// lambda 0: the network's output as it is.
+inline RestoreOptions published() {
+  RestoreOptions o;
+  o.lambda_id = 0;
+  return o;
+}
+
+}  // namespace gpen::test
