@@ -324,21 +324,18 @@ void to_rgb(const float* const* x, int64_t x_blocks, int64_t blocks, int64_t pix
 double fma_peak(int64_t iterations) {
   constexpr int kChains = 12;
   V acc[kChains];
-  for (auto& a : acc) a = splat(0.f);
-  V x = splat(0.5f), y = splat(0.25f);
-  for (int64_t i = 0; i < iterations; ++i) {
 #pragma GCC unroll 12
-    for (int c = 0; c < kChains; ++c) {
-      acc[c] = fma(x, y, acc[c]);
-      keep(acc[c]);
-    }
-  }
-  volatile float sink = 0;
-  alignas(64) float lanes[kLanes];
-  for (auto& a : acc) {
-    store(lanes, a);
-    sink = sink + lanes[0];
-  }
+  for (int c = 0; c < kChains; ++c) acc[c] = splat(static_cast<float>(c));
+  V x = splat(0.5f), y = splat(0.25f);
+  keep(x);
+  keep(y);
+  for (int64_t i = 0; i < iterations; ++i)
+#pragma GCC unroll 12
+    for (int c = 0; c < kChains; ++c) acc[c] = fma(x, acc[c], y);
+  V sum = acc[0];
+#pragma GCC unroll 12
+  for (int c = 1; c < kChains; ++c) sum = sum + acc[c];
+  keep(sum);
   return 2.0 * kLanes * kChains * static_cast<double>(iterations);
 }
 

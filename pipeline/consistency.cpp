@@ -39,6 +39,13 @@ std::vector<float> blur_axis(const Degradation& d, int size, int crop_size) {
   return axis;
 }
 
+// w (1 + q + ... + q^(K-1)) with q = 1 - w b: K steps of y += w (x - b y) at once, per x - b y_0.
+float steps_gain(float w, float b) {
+  float gain = 0;
+  for (int k = 0; k < kConsistencySteps; ++k) gain = gain * (1 - w * b) + w;
+  return gain;
+}
+
 bool all_finite(const float* values, int64_t count, ThreadPool& pool) {
   constexpr int64_t kChunk = 1 << 16;
   std::vector<char> bad(static_cast<size_t>((count + kChunk - 1) / kChunk), 0);
@@ -74,7 +81,7 @@ Status enforce_consistency(const float* input, int input_size, float* output, in
   const Dct output_dct(output_size);
   output_dct.forward(y.data(), 3, band, pool);
 
-  // y becomes the correction lambda w (1 + q + ... + q^(K-1)) (x - b y), q = 1 - lambda w b.
+  // y becomes its correction.
   const RadialTable weight(std::hypot(band, band), [&](double index) { return trust(d, index / (2.0 * input_size)); });
   const std::vector<float> blur = blur_axis(d, band, input_size);
   const float strength = static_cast<float>(lambda);
@@ -86,12 +93,18 @@ Status enforce_consistency(const float* input, int input_size, float* output, in
     for (int64_t u = 0; u < band; ++u) {
       const float radius = std::sqrt(static_cast<float>(u * u + v * v));
       const float w = radius < static_cast<float>(last) || radius == 0 ? strength * weight(radius) : 0.0f;
-      const float b = blur[u] * blur[v], q = 1 - w * b;
-      float gain = 0;
-      for (int k = 0; k < kConsistencySteps; ++k) gain = gain * q + w;
+      const float b = blur[u] * blur[v];
+      const float weak_gain = steps_gain(w, 1), strong_gain = steps_gain(w, b);
       for (int64_t c = 0; c < 3; ++c) {
         float& value = row[c * out_plane + u];
-        value = gain * (scale * x[c * in_plane + v * input_size + u] - b * value);
+        const float target = scale * x[c * in_plane + v * input_size + u];
+        const float sign = target < 0 ? -1.0f : 1.0f;
+        if (sign * value < sign * target)
+          value = weak_gain * (target - value);
+        else if (sign * b * value > sign * target)
+          value = strong_gain * (target - b * value);
+        else
+          value = 0;
       }
     }
   });

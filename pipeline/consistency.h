@@ -1,19 +1,22 @@
 // Closed-loop consistency (--lambda-id): the restored face, degraded the way the photo degraded it, should look like
 // the photo.
 //
-// From the network's output y_0, with B = the estimated blur and W = the trust in the input (pipeline/degradation.h):
-//     y_{k+1} = y_k + step * lambda * W (x - B y_k),    k = 0 .. kConsistencySteps-1,   step = 1
+// From the network's output y_0, with b the response of the estimated blur and w the trust in the input
+// (pipeline/degradation.h), for every coefficient of the orthonormal 2-D DCT-II, in which symmetric filters with
+// half-sample symmetric borders are diagonal (Strang, SIAM Review 41(1), 1999):
+//     y_{k+1} = y_k + lambda * w * lack(y_k),    k = 0 .. kConsistencySteps-1
+//     lack(y) = x - b' y, with the b' in [b, 1] that makes it smallest
 // This is van Cittert's iteration (Z. Phys. 69, 1931), used as iterative back-projection (Irani & Peleg, CVGIP 53(3),
-// 1991) with a Wiener weight as the back-projection filter.
-//
-// B and W are symmetric filters with half-sample symmetric borders, so the orthonormal 2-D DCT-II diagonalises both
-// (Strang, SIAM Review 41(1), 1999): coefficient by coefficient, with b, w the responses at its frequency,
-//     x - b y_K = (1 - lambda w b)^K (x - b y_0)                                                       (1)
-//     y_K = y_0 + lambda w (1 + q + ... + q^(K-1)) (x - b y_0),  q = 1 - lambda w b                    (2)
-// (2) is how the K steps are computed. Since 0 <= lambda w b <= 1 it follows from (1), up to rounding, that
+// 1991) with a Wiener weight as the back-projection filter. The blur is only known to lie between none and the estimate
+// (fine texture is taken for blur), so b' is an interval and what the photo allows is one too, from x to x/b:
+//     0 <= y/x <= 1 or another sign: too weak,   b' = 1: x - y_K   = (1 - lambda w)^K   (x - y_0)
+//     1 <= y/x <= 1/b:               consistent, b' = x/y: nothing changes
+//     y/x >= 1/b:                    too strong, b' = b: x - b y_K = (1 - lambda w b)^K (x - b y_0)
+// which is how the K steps are computed. It follows, up to rounding, that
 // - lambda = 0 leaves y unchanged (here: bit for bit, nothing is computed);
-// - every coefficient of degrade(y) comes closer to the input's, never overshoots, and comes closer with larger lambda;
-//   so does degrade(y) in every norm that weights frequencies, the plain Euclidean one included;
+// - a network that returns its input keeps it (y = x is consistent), and so does a perfect restoration (y = x/b);
+// - no coefficient of degrade(y) ever moves away from the input's or overshoots it, and what contradicts the photo comes
+//   closer with larger lambda; so does degrade(y) in every norm that weights frequencies, the Euclidean one included;
 // - where w = 0, at and above the cutoff, nothing changes;
 // - the correction of a coefficient is at most lambda w K times what was lacking: noise is not blown up.
 #pragma once
