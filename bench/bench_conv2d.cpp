@@ -28,9 +28,8 @@ double measure_peak(ThreadPool& pool) {
   for (int r = 0; r < 5; ++r) {
     std::vector<double> operations(static_cast<size_t>(pool.size()));
     const auto start = Clock::now();
-    pool.parallel_for(pool.size(), [&](int64_t i, int) {
-      operations[static_cast<size_t>(i)] = isa_kernels().fma_peak(4'000'000);
-    });
+    pool.parallel_for(pool.size(),
+                      [&](int64_t i, int) { operations[static_cast<size_t>(i)] = isa_kernels().fma_peak(4'000'000); });
     double sum = 0;
     for (double o : operations) sum += o;
     best = std::max(best, sum / seconds_since(start));
@@ -125,17 +124,21 @@ int main(int argc, char** argv) {
   std::string json_path, path = std::string(GPEN_SOURCE_DIR) + "/bench/problems/gpen_512.txt";
   for (int i = 1; i < argc; ++i) {
     const std::string a = argv[i];
-    if (a == "--threads" && i + 1 < argc) threads = std::atoi(argv[++i]);
-    else if (a == "--reps" && i + 1 < argc) reps = std::max(1, std::atoi(argv[++i]));
-    else if (a == "--json" && i + 1 < argc) json_path = argv[++i];
-    else path = a;
+    if (a == "--threads" && i + 1 < argc)
+      threads = std::atoi(argv[++i]);
+    else if (a == "--reps" && i + 1 < argc)
+      reps = std::max(1, std::atoi(argv[++i]));
+    else if (a == "--json" && i + 1 < argc)
+      json_path = argv[++i];
+    else
+      path = a;
   }
   ThreadPool pool(threads);
   std::ostringstream json;
   const double peak = measure_peak(pool);
   std::printf("%s, %d threads, multiply-add peak %.1f GFLOP/s\n", isa_name(), pool.size(), peak / 1e9);
-  std::printf("%-10s %-12s %9s %9s %12s %11s %9s %8s\n", "layer", "algorithm", "min ms", "median", "direct GF/s", "true GF/s",
-              "of peak", "error");
+  std::printf("%-10s %-12s %9s %9s %12s %11s %9s %8s\n", "layer", "algorithm", "min ms", "median", "direct GF/s",
+              "true GF/s", "of peak", "error");
   bool good = true;
   std::mt19937 rng(1);
   for (const Problem& p : read_problems(path)) {
@@ -144,7 +147,8 @@ int main(int argc, char** argv) {
       ConvGeometry g;
       g.in_channels = p.in;
       g.out_channels = p.out;
-      auto packed = Conv2dWeights::pack(g, d.weight.data(), 1, d.bias, pool, algorithm, p.feature > 0 ? p.in - p.feature : 0);
+      auto packed =
+          Conv2dWeights::pack(g, d.weight.data(), 1, d.bias, pool, algorithm, p.feature > 0 ? p.in - p.feature : 0);
       if (!packed.ok()) {
         std::fprintf(stderr, "%s\n", packed.status().message().c_str());
         return 1;
@@ -187,7 +191,8 @@ int main(int argc, char** argv) {
            << ",\"true_gflops\":" << real / 1e9 << ",\"peak_gflops\":" << peak / 1e9 << ",\"error\":" << error << "}";
     }
   }
-  if (!json_path.empty()) std::ofstream(json_path) << "{\"isa\":\"" << isa_name() << "\",\"results\":[" << json.str() << "]}\n";
+  if (!json_path.empty())
+    std::ofstream(json_path) << "{\"isa\":\"" << isa_name() << "\",\"results\":[" << json.str() << "]}\n";
   if (!good) std::printf("a result is wrong: the times above mean nothing\n");
   return good ? 0 : 1;
 }

@@ -10,9 +10,12 @@ namespace gpen {
 
 const char* name_of(ConvAlgorithm a) {
   switch (a) {
-    case ConvAlgorithm::automatic: return "automatic";
-    case ConvAlgorithm::direct: return "direct";
-    case ConvAlgorithm::winograd4x4: return "winograd4x4";
+    case ConvAlgorithm::automatic:
+      return "automatic";
+    case ConvAlgorithm::direct:
+      return "direct";
+    case ConvAlgorithm::winograd4x4:
+      return "winograd4x4";
   }
   return "?";
 }
@@ -57,9 +60,7 @@ bool winograd_fits(const ConvGeometry& g) {
 }
 
 // Below 32 channels on either side the transforms cost more than the multiplications they save.
-bool winograd_pays(const ConvGeometry& g) {
-  return winograd_fits(g) && g.in_channels >= 32 && g.out_channels >= 32;
-}
+bool winograd_pays(const ConvGeometry& g) { return winograd_fits(g) && g.in_channels >= 32 && g.out_channels >= 32; }
 
 }  // namespace
 
@@ -78,7 +79,8 @@ Result<Conv2dWeights> Conv2dWeights::pack(const ConvGeometry& g, const float* we
   if (g.blur_pad > 0 && (g.pad != 0 || g.upsample != 1 || g.pad_mode != PadMode::zero))
     return fail(Code::usage, "conv2d: a blurred convolution has pad 0, no enlargement and zero padding");
   if (!bias.empty() && static_cast<int64_t>(bias.size()) != g.out_channels)
-    return fail(Code::usage, "conv2d: bias has ", bias.size(), " entries, the output has ", g.out_channels, " channels");
+    return fail(Code::usage, "conv2d: bias has ", bias.size(), " entries, the output has ", g.out_channels,
+                " channels");
   if (split < 0 || split > g.in_channels) return fail(Code::usage, "conv2d: split ", split, " of ", g.in_channels);
   if (algorithm == ConvAlgorithm::winograd4x4 && !winograd_fits(g))
     return fail(Code::usage, "conv2d: winograd4x4 needs a 3x3 kernel, stride 1, pad 1 and no blur");
@@ -142,7 +144,10 @@ void store_epilogue(const IsaKernels& isa, const std::vector<float>& bias, const
   const int64_t at = (row * y.w + col) * kBlock;
   const Epilogue e{ep.out_scale != nullptr ? ep.out_scale + (n * y.blocks() + b) * kBlock : nullptr,
                    bias.empty() ? nullptr : bias.data() + b * kBlock,
-                   ep.slope, ep.gain, ep.residual_slope, ep.gain2};
+                   ep.slope,
+                   ep.gain,
+                   ep.residual_slope,
+                   ep.gain2};
   isa.store(e, acc, pixels, ep.residual.data != nullptr ? ep.residual.block(n, b) + at : nullptr,
             ep.residual2.data != nullptr ? ep.residual2.block(n, b) + at : nullptr, y.block(n, b) + at);
 }

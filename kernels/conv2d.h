@@ -26,16 +26,16 @@ namespace gpen {
 enum class PadMode : uint8_t { zero, reflect };
 
 struct ConvGeometry {
-  int64_t in_channels = 0;   // of x and feature together
+  int64_t in_channels = 0;  // of x and feature together
   int64_t out_channels = 0;
   int kernel_h = 3, kernel_w = 3;
-  int stride = 1;            // 1 or 2
+  int stride = 1;  // 1 or 2
   int pad = 1;
   PadMode pad_mode = PadMode::zero;
-  int upsample = 1;          // 1 or 2
+  int upsample = 1;  // 1 or 2
   // StyleGAN2's downsampling conv_layer: the input is first blurred by [1,3,3,1]x[1,3,3,1]/64 with `blur_pad` zeros
   // on every side (2 for k=3, 1 for k=1), then convolved with stride 2 and pad 0.
-  int blur_pad = 0;          // 0: no blur
+  int blur_pad = 0;  // 0: no blur
 
   int64_t out_size(int64_t in, int kernel) const {
     const int64_t s = in * upsample + (blur_pad > 0 ? 2 * blur_pad - 3 : 0);
@@ -54,9 +54,9 @@ class Conv2dWeights {
   ~Conv2dWeights();
   Conv2dWeights(Conv2dWeights&&) noexcept;
   Conv2dWeights& operator=(Conv2dWeights&&) noexcept;
-  // weight: OIHW (out_channels x in_channels x kh x kw), scaled by `scale` (equalised learning rate); bias: out_channels
-  // values or empty. Weights are copied. Code::usage when the algorithm cannot do the geometry.
-  // split: how many of the in_channels come from x when a feature follows; 0: all.
+  // weight: OIHW (out_channels x in_channels x kh x kw), scaled by `scale` (equalised learning rate); bias:
+  // out_channels values or empty. Weights are copied. Code::usage when the algorithm cannot do the geometry. split: how
+  // many of the in_channels come from x when a feature follows; 0: all.
   static Result<Conv2dWeights> pack(const ConvGeometry& g, const float* weight, double scale,
                                     const std::vector<float>& bias, ThreadPool& pool,
                                     ConvAlgorithm algorithm = ConvAlgorithm::automatic, int64_t split = 0);
@@ -71,17 +71,17 @@ class Conv2dWeights {
 };
 
 struct ConvInput {
-  TensorView x;                           // blocked
-  const float* in_scale = nullptr;        // [n][x channels rounded up to 16, then feature channels likewise], or null
-  TensorView feature;                     // same n, h, w as x; data null: none
-  float feature_gain = 1;                 // noise weight
-  const float* feature_bias = nullptr;    // [feature channels rounded up to 16], zero beyond
+  TensorView x;                         // blocked
+  const float* in_scale = nullptr;      // [n][x channels rounded up to 16, then feature channels likewise], or null
+  TensorView feature;                   // same n, h, w as x; data null: none
+  float feature_gain = 1;               // noise weight
+  const float* feature_bias = nullptr;  // [feature channels rounded up to 16], zero beyond
 };
 
 struct ConvEpilogue {
-  const float* out_scale = nullptr;       // [n][out_channels rounded up to 16], or null
+  const float* out_scale = nullptr;  // [n][out_channels rounded up to 16], or null
   float slope = 1, gain = 1;
-  TensorView residual;                    // same shape as y; data null: none
+  TensorView residual;  // same shape as y; data null: none
   float residual_slope = 1;
   TensorView residual2;
   float gain2 = 1;

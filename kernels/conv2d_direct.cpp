@@ -1,6 +1,7 @@
 // Direct convolution. A work item is a tile of output pixels and a range of output panels: the input region is packed
 // (prologue, padding, blur) a few channel blocks at a time, the micro-kernel adds every tap of the chunk to the tile's
-// sums, and the epilogue stores them. A pixel's sum runs over blocks, taps and channels in that order whatever the tile.
+// sums, and the epilogue stores them. A pixel's sum runs over blocks, taps and channels in that order whatever the
+// tile.
 #include <algorithm>
 
 #include "kernels/conv2d_impl.h"
@@ -10,9 +11,9 @@ namespace gpen {
 namespace {
 
 constexpr int64_t kTilePixels = 256;
-constexpr int64_t kChunkEntries = 72;           // blocks * taps: the panel's share of weights stays in L2
-constexpr int64_t kChunkFloats = 64 * 1024;     // packed region of a chunk
-constexpr int64_t kSumFloats = 160 * 1024;      // sums of one work item
+constexpr int64_t kChunkEntries = 72;        // blocks * taps: the panel's share of weights stays in L2
+constexpr int64_t kChunkFloats = 64 * 1024;  // packed region of a chunk
+constexpr int64_t kSumFloats = 160 * 1024;   // sums of one work item
 
 }  // namespace
 

@@ -36,8 +36,8 @@ struct Panels {
 
 // One tap set of a direct convolution over a packed region: taps in the order of the packed weights.
 struct Tap {
-  int dy, dx;   // offset in the packed region
-  int ky, kx;   // position in the kernel
+  int dy, dx;  // offset in the packed region
+  int ky, kx;  // position in the kernel
 };
 
 // Weights of a direct (sub-)convolution: [panel][input block][tap][channels_per_block][16 * blocks of the panel].

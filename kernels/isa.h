@@ -1,4 +1,5 @@
-// Which instruction set the vector kernels run on, chosen at run time by CPUID; GPEN_ISA=avx512|avx2|generic forces one.
+// Which instruction set the vector kernels run on, chosen at run time by CPUID; GPEN_ISA=avx512|avx2|generic forces
+// one.
 #pragma once
 #include <string>
 #include <vector>

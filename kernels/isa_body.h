@@ -37,8 +37,7 @@ void gemm_tile(const float* const* a, int64_t entries, int channels, const float
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v)
-      store(c + (v / kParts) * c_stride + r * 16 + (v % kParts) * kLanes, acc[r][v]);
+    for (int v = 0; v < kVectors; ++v) store(c + (v / kParts) * c_stride + r * 16 + (v % kParts) * kLanes, acc[r][v]);
 }
 
 using GemmTile = void (*)(const float* const*, int64_t, int, const float*, float*, int64_t, bool);
@@ -258,7 +257,7 @@ void winograd_output(const float* m, int64_t m_stride, int64_t tiles, float* out
 }
 
 // ---- small dense work -----------------------------------------------------------------------------------------------
-// Up to 4 vectors x 4 blocks of 16 outputs at a time: the weights stream from memory once for every 4 vectors.
+// 16 outputs of Count vectors at a time: the weights come from memory once for all of them.
 template <int Count>
 void linear_block(const float* w, int64_t inputs, const float* x, int64_t x_stride, float* y, int64_t y_stride) {
   V acc[Count][kParts];
@@ -275,8 +274,7 @@ void linear_block(const float* w, int64_t inputs, const float* x, int64_t x_stri
     for (int u = 0; u < 4; ++u)
       for (int n = 0; n < Count; ++n) {
         const V value = broadcast(x + n * x_stride + k + u);
-        for (int v = 0; v < kParts; ++v)
-          part[u][n][v] = fma(value, load(w + (k + u) * 16 + v * kLanes), part[u][n][v]);
+        for (int v = 0; v < kParts; ++v) part[u][n][v] = fma(value, load(w + (k + u) * 16 + v * kLanes), part[u][n][v]);
       }
   for (; k < inputs; ++k)
     for (int n = 0; n < Count; ++n)
@@ -293,7 +291,8 @@ void linear(const float* w, int64_t inputs, int64_t outputs, const float* x, int
   for (int64_t o = 0; o < outputs; o += 16) {
     const float* panel = w + o * inputs;
     int64_t n = 0;
-    for (; n + 2 <= count; n += 2) linear_block<2>(panel, inputs, x + n * x_stride, x_stride, y + n * y_stride + o, y_stride);
+    for (; n + 2 <= count; n += 2)
+      linear_block<2>(panel, inputs, x + n * x_stride, x_stride, y + n * y_stride + o, y_stride);
     if (n < count) linear_block<1>(panel, inputs, x + n * x_stride, x_stride, y + n * y_stride + o, y_stride);
   }
 }
@@ -339,7 +338,6 @@ double fma_peak(int64_t iterations) {
   return 2.0 * kLanes * kChains * static_cast<double>(iterations);
 }
 
-constexpr IsaKernels kTable = {kName,          kWide * 16,      kMaxRows, gemm,
-                               pack,           blur,            store_run, upsample_blur_row,
-                               winograd_input, winograd_output, linear,   to_rgb,
-                               fma_peak};
+constexpr IsaKernels kTable = {kName,  kWide * 16, kMaxRows,          gemm,           pack,
+                               blur,   store_run,  upsample_blur_row, winograd_input, winograd_output,
+                               linear, to_rgb,     fma_peak};

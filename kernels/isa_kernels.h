@@ -8,22 +8,22 @@ namespace gpen {
 
 // One 16-channel block of an input region, with the prologue of conv2d.h applied: dst[rows][cols][16].
 struct PackBlock {
-  const float* src;         // [h][w][16]
-  int64_t h, w;             // of src
-  int64_t y0, x0;           // top left of the region in the (enlarged) picture, may be negative
+  const float* src;  // [h][w][16]
+  int64_t h, w;      // of src
+  int64_t y0, x0;    // top left of the region in the (enlarged) picture, may be negative
   int64_t rows, cols;
   float* dst;
-  bool reflect;             // outside the picture: reflected, or zero
-  int shift;                // 0, or 1: the picture is src enlarged twice (nearest)
-  const float* scale;       // 16 factors, or null
-  const float* bias;        // 16 values: the feature half, lrelu(v*feature_gain + bias, .2)*sqrt2; null: plain
+  bool reflect;        // outside the picture: reflected, or zero
+  int shift;           // 0, or 1: the picture is src enlarged twice (nearest)
+  const float* scale;  // 16 factors, or null
+  const float* bias;   // 16 values: the feature half, lrelu(v*feature_gain + bias, .2)*sqrt2; null: plain
   float feature_gain;
 };
 
 // What happens to a run of finished sums of one 16-channel block (conv2d.h, formulas at the top).
 struct Epilogue {
-  const float* out_scale;   // 16 factors, or null
-  const float* bias;        // 16 values, or null
+  const float* out_scale;  // 16 factors, or null
+  const float* bias;       // 16 values, or null
   float slope, gain;
   float residual_slope, gain2;
 };
@@ -63,7 +63,7 @@ struct IsaKernels {
   double (*fma_peak)(int64_t iterations);
 };
 
-const IsaKernels* isa_avx512();   // null when not compiled in
+const IsaKernels* isa_avx512();  // null when not compiled in
 const IsaKernels* isa_avx2();
 const IsaKernels* isa_generic();  // NEON on aarch64, SSE2 on x86-64, plain vectors elsewhere
 

@@ -20,7 +20,9 @@ Result<LinearWeights> LinearWeights::pack(const float* weight, int64_t rows, int
   w.outputs_ = ceil_div(placed, kBlock) * kBlock;
   w.data_ = AlignedBuffer(static_cast<size_t>(w.outputs_ * inputs) * sizeof(float));
   if (w.data_.data() == nullptr) return fail(Code::memory, "cannot allocate ", w.outputs_ * inputs * 4, " bytes");
-  auto source = [&](int64_t o) -> int64_t { return o >= placed ? -1 : row_of.empty() ? o : row_of[static_cast<size_t>(o)]; };
+  auto source = [&](int64_t o) -> int64_t {
+    return o >= placed ? -1 : row_of.empty() ? o : row_of[static_cast<size_t>(o)];
+  };
   w.bias_.assign(static_cast<size_t>(w.outputs_), 0.f);
   for (int64_t o = 0; o < w.outputs_ && !bias.empty(); ++o)
     if (source(o) >= 0)

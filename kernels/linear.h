@@ -1,5 +1,5 @@
-// linear: y[n][o] = act(sum over k of x[n][k] * W[o][k] * scale + bias[o] * bias_scale), the dense layers of the mapping
-// network, the style affines and the demodulation sums.
+// linear: y[n][o] = act(sum over k of x[n][k] * W[o][k] * scale + bias[o] * bias_scale), the dense layers of the
+// mapping network, the style affines and the demodulation sums.
 //
 // Outputs come in whole blocks of 16 and may be placed anywhere: row_of[j] names the weight row behind output j, or -1
 // for a zero output. The weights are read once for all n vectors (they are the traffic).
@@ -25,8 +25,8 @@ class LinearWeights {
  private:
   friend void linear(Exec&, const LinearWeights&, const float*, int64_t, int64_t, LinearActivation, float*, int64_t);
   int64_t inputs_ = 0, outputs_ = 0;
-  AlignedBuffer data_;        // [outputs/16][inputs][16]
-  std::vector<float> bias_;   // outputs
+  AlignedBuffer data_;       // [outputs/16][inputs][16]
+  std::vector<float> bias_;  // outputs
 };
 
 // x: n rows of `inputs`, x_stride apart; y: n rows of `outputs`, y_stride apart. No-op when exec.dry().

@@ -1,4 +1,5 @@
-// to_rgb: the modulated 1x1 convolution to RGB without demodulation, plus bias, plus the enlarged RGB of the level below.
+// to_rgb: the modulated 1x1 convolution to RGB without demodulation, plus bias, plus the enlarged RGB of the level
+// below.
 //
 //   rgb[n,c] = bias[c] + up2(skip[n,c]) + sum over i of W[c,i] * scale * s[n,i] * in(n,i)
 //
@@ -19,7 +20,8 @@ struct ToRgbWeights {
   static ToRgbWeights pack(int64_t x_channels, int64_t feature_channels, const float* weight, const float* bias);
 };
 
-// in.in_scale: the style s, [n][16 * blocks]. skip: n x 3 x H/2 x W/2 planar, data null: none. rgb: n x 3 x H x W planar.
+// in.in_scale: the style s, [n][16 * blocks]. skip: n x 3 x H/2 x W/2 planar, data null: none. rgb: n x 3 x H x W
+// planar.
 void to_rgb(Exec& exec, const ToRgbWeights& w, const ConvInput& in, const TensorView& skip, TensorView rgb);
 
 }  // namespace gpen

@@ -37,7 +37,8 @@ Result<UpConv2dWeights> UpConv2dWeights::pack(int64_t in_channels, int64_t out_c
                                               int64_t split) {
   if (in_channels < 1 || out_channels < 1) return fail(Code::usage, "upconv2d: empty geometry");
   if (!bias.empty() && static_cast<int64_t>(bias.size()) != out_channels)
-    return fail(Code::usage, "upconv2d: bias has ", bias.size(), " entries, the output has ", out_channels, " channels");
+    return fail(Code::usage, "upconv2d: bias has ", bias.size(), " entries, the output has ", out_channels,
+                " channels");
   UpConv2dWeights result;
   result.impl_ = std::make_unique<Impl>();
   Impl& w = *result.impl_;
@@ -91,9 +92,8 @@ void upconv2d(Exec& exec, const UpConv2dWeights& weights, const ConvInput& in, c
   const int64_t tiles_x = ceil_div(wd + 1, tw), tiles_y = ceil_div(h + 1, th), tiles = tiles_x * tiles_y;
   const int64_t panel_blocks = w.panels.blocks_per_panel;
   const int64_t group = std::clamp<int64_t>(kBufferBytes / (y.n * t_plane * 4 * panel_blocks), 1, w.panels.count());
-  const int64_t per_item =
-      std::min(group, panels_per_item({group * panel_blocks, w.panels.blocks_per_panel}, th * tw, y.n * tiles,
-                                      exec.pool.size(), kPhases));
+  const int64_t per_item = std::min(group, panels_per_item({group * panel_blocks, w.panels.blocks_per_panel}, th * tw,
+                                                           y.n * tiles, exec.pool.size(), kPhases));
   const int64_t splits = ceil_div(group, per_item);
 
   const int64_t kc = std::min(kChunkBlocks, w.in.count());
@@ -128,9 +128,9 @@ void upconv2d(Exec& exec, const UpConv2dWeights& weights, const ConvInput& in, c
         const int64_t count = std::min(kc, w.in.count() - k0);
         source.pack(n, k0, count, i0 - 1, j0 - 1, rows + 1, cols + 1, region, nullptr);
         for (int p = 0; p < kPhases; ++p)
-          TileGemm{w.isa, &w.phase[p], &w.panels, &w.in, 1}.run(
-              region, k0, count, rows + 1, cols + 1, phase_rows(p), phase_cols(p), panel0, panel1, pointers,
-              sums + p * sum_plane, th * tw, tw);
+          TileGemm{w.isa, &w.phase[p], &w.panels, &w.in, 1}.run(region, k0, count, rows + 1, cols + 1, phase_rows(p),
+                                                                phase_cols(p), panel0, panel1, pointers,
+                                                                sums + p * sum_plane, th * tw, tw);
       }
       const int64_t b0 = w.panels.first_block(panel0);
       const int64_t b1 = std::min(w.panels.out_blocks, w.panels.first_block(panel1));
@@ -145,7 +145,11 @@ void upconv2d(Exec& exec, const UpConv2dWeights& weights, const ConvInput& in, c
     exec.pool.parallel_for(y.n * blocks * bands, [&](int64_t item, int thread) {
       const int64_t n = item / (blocks * bands), b = block0 + item / bands % blocks, r0 = item % bands * band;
       const Epilogue e{ep.out_scale != nullptr ? ep.out_scale + (n * y.blocks() + b) * kBlock : nullptr,
-                       w.bias.empty() ? nullptr : w.bias.data() + b * kBlock, ep.slope, ep.gain, 1, 1};
+                       w.bias.empty() ? nullptr : w.bias.data() + b * kBlock,
+                       ep.slope,
+                       ep.gain,
+                       1,
+                       1};
       const float* t = plane(n, b);
       for (int64_t r = r0; r < std::min(r0 + band, y.h); ++r) {
         const float* rows[4];

@@ -33,7 +33,7 @@ struct Activation {
 struct GpenNet::Impl {
   GpenArch arch;
   std::shared_ptr<ThreadPool> pool;
-  std::vector<Conv2dWeights> ecd;    // ecd0, ecd1, ...: from in_size down to 4
+  std::vector<Conv2dWeights> ecd;  // ecd0, ecd1, ...: from in_size down to 4
   LinearWeights final_linear;
   std::vector<LinearWeights> style;  // generator.style.1 ...
   std::vector<float> constant;       // generator.input.input, blocked
@@ -42,7 +42,7 @@ struct GpenNet::Impl {
   Workspace ws;
   int64_t planned_n = 0;
   std::vector<LayerTime>* times = nullptr;
-  std::vector<std::string> names;    // of convs, for times
+  std::vector<std::string> names;  // of convs, for times
 
   Status load(const WeightStore& store);
   Status load_encoder(const WeightStore& store);
@@ -108,7 +108,8 @@ Status GpenNet::Impl::load_decoder(const WeightStore& store) {
   constant.assign(static_cast<size_t>(ceil_div(c0, kBlock) * kBlock * 16), 0.f);
   for (int64_t c = 0; c < c0; ++c)
     for (int64_t p = 0; p < 16; ++p)
-      constant[static_cast<size_t>((c / kBlock * 16 + p) * kBlock + c % kBlock)] = input[static_cast<size_t>(c * 16 + p)];
+      constant[static_cast<size_t>((c / kBlock * 16 + p) * kBlock + c % kBlock)] =
+          input[static_cast<size_t>(c * 16 + p)];
 
   auto add_conv = [&](const std::string& name, ActivationChannels in, int64_t out, bool up, int resolution) -> Status {
     const auto algorithm = resolution >= kWinogradFrom && !up ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
@@ -194,15 +195,17 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
     ConvInput in;
     in.x = k == 0 ? rgb : features[level + 1];
     const ConvGeometry& g = ecd[static_cast<size_t>(k)].geometry();
-    timed(exec, "encoder", static_cast<double>(n * size * size * g.in_channels * g.out_channels * g.kernel_h * g.kernel_w),
+    timed(exec, "encoder",
+          static_cast<double>(n * size * size * g.in_channels * g.out_channels * g.kernel_h * g.kernel_w),
           [&] { conv2d(exec, ecd[static_cast<size_t>(k)], in, activation, features[level]); });
     if (k == 0) ws.give_back(rgb_handle);
   }
 
   Workspace::Handle latent_handle;
   float* latent = nullptr;
-  timed(exec, "mapping", static_cast<double>(n) * (arch.mlp_layers * 1.0 * arch.style_dim * arch.style_dim +
-                                                    16.0 * arch.encoder_channels[0] * arch.style_dim),
+  timed(exec, "mapping",
+        static_cast<double>(n) * (arch.mlp_layers * 1.0 * arch.style_dim * arch.style_dim +
+                                  16.0 * arch.encoder_channels[0] * arch.style_dim),
         [&] { latent = map_latent(exec, features[0], extra, &latent_handle); });
 
   // Decoder. `now` is the activation the next layer reads.

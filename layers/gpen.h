@@ -1,4 +1,4 @@
-// GPEN (REFERENCE 2): encoder + StyleGAN2 decoder, all sizes, FullGenerator_SR included.
+// GPEN (docs/reference.md 2): encoder + StyleGAN2 decoder, all sizes, FullGenerator_SR included.
 #pragma once
 #include "layers/network.h"
 #include "weights/weight_store.h"
@@ -13,7 +13,7 @@ class GpenNet {
   ~GpenNet();
 
   const GpenArch& arch() const;
-  struct Extra {  // optional outputs, each resized by forward(); planar
+  struct Extra {                                // optional outputs, each resized by forward(); planar
     std::vector<float>* encoder_4x4 = nullptr;  // n x C x 4 x 4
     std::vector<float>* latent = nullptr;       // n x style_dim, after the mapping network
     std::vector<LayerTime>* times = nullptr;

@@ -1,4 +1,4 @@
-// ParseNet (REFERENCE 5): 19-class face parsing, BatchNorm folded at load.
+// ParseNet (docs/reference.md 5): 19-class face parsing, BatchNorm folded at load.
 #pragma once
 #include "layers/network.h"
 #include "weights/weight_store.h"
@@ -12,8 +12,8 @@ class ParseNet {
   ParseNet& operator=(ParseNet&&) noexcept;
   ~ParseNet();
   const ParseNetArch& arch() const;
-  // input: n x 3 x S x S planar RGB in [-1,1], S = arch().size (any multiple of 2^(downs), two of them at least, works);
-  // mask_logits: n x classes x S x S planar; image: n x 3 x S x S planar, data null: that head is not computed.
+  // input: n x 3 x S x S planar RGB in [-1,1], S = arch().size (any multiple of 2^(downs), two of them at least,
+  // works); mask_logits: n x classes x S x S planar; image: n x 3 x S x S planar, data null: that head is not computed.
   Status forward(const TensorView& input, TensorView mask_logits, TensorView image);
 
  private:

@@ -1,4 +1,4 @@
-// RetinaFace (REFERENCE 3), ResNet-50 or MobileNet0.25 backbone, BatchNorm folded at load.
+// RetinaFace (docs/reference.md 3), ResNet-50 or MobileNet0.25 backbone, BatchNorm folded at load.
 #pragma once
 #include "layers/network.h"
 #include "weights/weight_store.h"
@@ -12,10 +12,10 @@ class RetinaFaceNet {
   RetinaFaceNet& operator=(RetinaFaceNet&&) noexcept;
   ~RetinaFaceNet();
   struct Output {
-    int64_t anchors = 0;         // per image; order of REFERENCE 3: stride 8, 16, 32; rows, columns, the two sizes
-    std::vector<float> loc;      // n x anchors x 4
-    std::vector<float> conf;     // n x anchors x 2, after softmax
-    std::vector<float> landms;   // n x anchors x 10
+    int64_t anchors = 0;      // per image; order of docs/reference.md 3: stride 8, 16, 32; rows, columns, the two sizes
+    std::vector<float> loc;   // n x anchors x 4
+    std::vector<float> conf;  // n x anchors x 2, after softmax
+    std::vector<float> landms;  // n x anchors x 10
   };
   // input: n x 3 x H x W planar BGR minus (104,117,123), any H, W >= 1.
   Status forward(const TensorView& input, Output* out);

@@ -1,4 +1,4 @@
-// The two backbones of RetinaFace (REFERENCE 3): ResNet-50 and MobileNetV1 x 0.25, BatchNorm folded.
+// The two backbones of RetinaFace (docs/reference.md 3): ResNet-50 and MobileNetV1 x 0.25, BatchNorm folded.
 #pragma once
 #include <array>
 #include <memory>

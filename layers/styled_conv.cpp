@@ -14,8 +14,7 @@ constexpr float kSqrt2 = 1.41421356237309515f;
 std::vector<int64_t> padded_rows(const ActivationChannels& c) {
   std::vector<int64_t> rows(static_cast<size_t>(c.padded()), -1);
   for (int64_t i = 0; i < c.x; ++i) rows[static_cast<size_t>(i)] = i;
-  for (int64_t i = 0; i < c.feature; ++i)
-    rows[static_cast<size_t>(ceil_div(c.x, kBlock) * kBlock + i)] = c.x + i;
+  for (int64_t i = 0; i < c.feature; ++i) rows[static_cast<size_t>(ceil_div(c.x, kBlock) * kBlock + i)] = c.x + i;
   return rows;
 }
 

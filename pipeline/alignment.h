@@ -1,4 +1,4 @@
-// Face alignment: five landmarks -> a square crop, and back (REFERENCE 4).
+// Face alignment: five landmarks -> a square crop, and back (docs/reference.md 4).
 #pragma once
 #include <array>
 

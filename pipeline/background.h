@@ -1,5 +1,5 @@
 // The photo around the faces, enlarged: by RealESRNet (layers/rrdbnet.h) as the new background, and plainly as the
-// picture that the faces are detected on and cropped from (REFERENCE 6).
+// picture that the faces are detected on and cropped from (docs/reference.md 6).
 #pragma once
 #include <cstddef>
 #include <functional>

@@ -1,4 +1,4 @@
-// Finding faces with RetinaFace (REFERENCE 3): picture -> network input -> anchors -> boxes, scores, landmarks.
+// Finding faces with RetinaFace (docs/reference.md 3): picture -> network input -> anchors -> boxes, scores, landmarks.
 #pragma once
 #include <vector>
 

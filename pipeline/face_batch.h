@@ -1,4 +1,4 @@
-// Aligned faces through the network, several at once (REFERENCE 2 and 5, pipeline/tasks.h, pipeline/consistency.h).
+// Aligned faces through the network, several at once (docs/reference.md 2 and 5, pipeline/tasks.h, pipeline/consistency.h).
 #pragma once
 #include <functional>
 #include <vector>

@@ -1,4 +1,4 @@
-// Putting restored faces back into the photo (REFERENCE 5).
+// Putting restored faces back into the photo (docs/reference.md 5).
 #pragma once
 #include <cstdint>
 #include <span>

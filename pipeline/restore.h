@@ -1,4 +1,4 @@
-// The way of a photo (HOUSE 1):
+// The way of a photo:
 //
 //   photo - detect - align - restore - parse - paste back - photo        (background: upscale)
 //

@@ -65,10 +65,10 @@ class [[nodiscard]] Result {
 #define GPEN_JOIN2(a, b) a##b
 #define GPEN_JOIN(a, b) GPEN_JOIN2(a, b)
 // GPEN_RETURN_IF_ERROR(expr): leaves the function with the error of a Status expression.
-#define GPEN_RETURN_IF_ERROR(expr)                      \
-  do {                                                  \
-    ::gpen::Status gpen_status_ = (expr);               \
-    if (!gpen_status_.ok()) return gpen_status_;        \
+#define GPEN_RETURN_IF_ERROR(expr)               \
+  do {                                           \
+    ::gpen::Status gpen_status_ = (expr);        \
+    if (!gpen_status_.ok()) return gpen_status_; \
   } while (0)
 // GPEN_ASSIGN(auto x, expr): x = value of a Result expression, or leaves the function with its error.
 #define GPEN_ASSIGN(decl, expr) GPEN_ASSIGN_IMPL(GPEN_JOIN(gpen_result_, __LINE__), decl, expr)

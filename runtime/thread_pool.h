@@ -21,7 +21,8 @@ class ThreadPool {
   // fn must not throw.
   template <class Fn>
   void parallel_for(int64_t items, Fn&& fn) {
-    run(items, [](void* f, int64_t i, int t) { (*static_cast<std::remove_reference_t<Fn>*>(f))(i, t); }, &fn);
+    run(
+        items, [](void* f, int64_t i, int t) { (*static_cast<std::remove_reference_t<Fn>*>(f))(i, t); }, &fn);
   }
 
  private:

@@ -22,14 +22,20 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(size_t bytes);
   AlignedBuffer(AlignedBuffer&& o) noexcept { swap(o); }
-  AlignedBuffer& operator=(AlignedBuffer&& o) noexcept { swap(o); return *this; }
+  AlignedBuffer& operator=(AlignedBuffer&& o) noexcept {
+    swap(o);
+    return *this;
+  }
   ~AlignedBuffer();
   void* data() const { return data_; }
   float* floats() const { return static_cast<float*>(data_); }
   size_t bytes() const { return bytes_; }
 
  private:
-  void swap(AlignedBuffer& o) { std::swap(data_, o.data_); std::swap(bytes_, o.bytes_); }
+  void swap(AlignedBuffer& o) {
+    std::swap(data_, o.data_);
+    std::swap(bytes_, o.bytes_);
+  }
   void* data_ = nullptr;
   size_t bytes_ = 0;
 };
@@ -39,9 +45,9 @@ class Workspace {
   struct Handle {
     int id = -1;
   };
-  void begin_plan();             // forget everything, start recording
-  Status finish_plan();          // place the buffers and allocate the block (Code::memory when it cannot be had)
-  void place();                  // place the buffers only: afterwards peak_bytes() is known, nothing is allocated
+  void begin_plan();     // forget everything, start recording
+  Status finish_plan();  // place the buffers and allocate the block (Code::memory when it cannot be had)
+  void place();          // place the buffers only: afterwards peak_bytes() is known, nothing is allocated
   void begin_run() { cursor_ = 0; }
   bool planning() const { return planning_; }
 

@@ -19,7 +19,8 @@ class Dense : public ::testing::TestWithParam<std::string> {
   void TearDown() override { ASSERT_TRUE(force_isa(available_isas().front()).ok()); }
 };
 
-Tensor run_linear(const Tensor& x, const Tensor& weight, const std::vector<double>& bias, bool activate, ThreadPool& pool) {
+Tensor run_linear(const Tensor& x, const Tensor& weight, const std::vector<double>& bias, bool activate,
+                  ThreadPool& pool) {
   const double scale = 1 / std::sqrt(static_cast<double>(weight.c));
   auto packed = LinearWeights::pack(to_floats(weight.v).data(), weight.n, weight.c, scale, to_floats(bias), 1, pool);
   EXPECT_TRUE(packed.ok());
@@ -28,12 +29,12 @@ Tensor run_linear(const Tensor& x, const Tensor& weight, const std::vector<doubl
   const std::vector<float> in = to_floats(x.v);
   EXPECT_TRUE(run_planned(pool, [&](Exec& exec) {
                 linear(exec, *packed, in.data(), x.c, x.n,
-                       activate ? LinearActivation::fused_lrelu : LinearActivation::none, out.data(), packed->outputs());
+                       activate ? LinearActivation::fused_lrelu : LinearActivation::none, out.data(),
+                       packed->outputs());
                 return Status();
               }).ok());
   for (int64_t n = 0; n < x.n; ++n)
-    for (int64_t o = 0; o < weight.n; ++o)
-      y.at(n, o, 0, 0) = out[static_cast<size_t>(n * packed->outputs() + o)];
+    for (int64_t o = 0; o < weight.n; ++o) y.at(n, o, 0, 0) = out[static_cast<size_t>(n * packed->outputs() + o)];
   return y;
 }
 
@@ -42,7 +43,8 @@ TEST_P(Dense, LinearMatchesReference) {
   SCOPED_TRACE(concat("seed ", seed));
   std::mt19937 rng(seed);
   ThreadPool pool(2), one(1);
-  for (const auto [n, inputs, outputs] : {std::array{1, 1, 1}, {2, 3, 15}, {1, 16, 16}, {3, 33, 17}, {5, 512, 65}, {1, 1027, 130}})
+  for (const auto [n, inputs, outputs] :
+       {std::array{1, 1, 1}, {2, 3, 15}, {1, 16, 16}, {3, 33, 17}, {5, 512, 65}, {1, 1027, 130}})
     for (const bool activate : {false, true}) {
       SCOPED_TRACE(concat(n, " x ", inputs, " -> ", outputs));
       const Tensor x = rounded(random_uniform(n, inputs, 1, 1, -1, 1, rng));
@@ -53,7 +55,8 @@ TEST_P(Dense, LinearMatchesReference) {
       const Tensor y = run_linear(x, w, bias, activate, pool);
       EXPECT_TRUE(close(equal_linear(x, w, bias, 1, activate), y, t));
       EXPECT_EQ(y.v, run_linear(x, w, bias, activate, one).v);
-      for (int64_t i = 0; i < n; ++i) EXPECT_EQ(batch_item(y, i).v, run_linear(batch_item(x, i), w, bias, activate, one).v);
+      for (int64_t i = 0; i < n; ++i)
+        EXPECT_EQ(batch_item(y, i).v, run_linear(batch_item(x, i), w, bias, activate, one).v);
     }
 }
 
@@ -83,7 +86,8 @@ TEST_P(Dense, ToRgbMatchesReference) {
     int64_t n, x, feature, h, w;
     bool skip;
   };
-  for (const Case& c : {Case{1, 16, 0, 4, 4, false}, {2, 3, 5, 2, 6, true}, {1, 16, 16, 16, 16, true}, {3, 33, 20, 10, 2, true}}) {
+  for (const Case& c :
+       {Case{1, 16, 0, 4, 4, false}, {2, 3, 5, 2, 6, true}, {1, 16, 16, 16, 16, true}, {3, 33, 20, 10, 2, true}}) {
     SCOPED_TRACE(concat(c.n, " ", c.x, "+", c.feature, " ", c.h, "x", c.w));
     const int64_t channels = c.x + c.feature;
     const Tensor x = rounded(random_uniform(c.n, c.x, c.h, c.w, -1, 1, rng));
@@ -101,7 +105,8 @@ TEST_P(Dense, ToRgbMatchesReference) {
         for (int64_t ch = 0; ch < c.feature; ++ch)
           for (int64_t i = 0; i < c.h; ++i)
             for (int64_t j = 0; j < c.w; ++j)
-              activated.at(n, ch, i, j) = std::sqrt(2.0) * lrelu(f.at(n, ch, i, j) * gain + fb[static_cast<size_t>(ch)]);
+              activated.at(n, ch, i, j) =
+                  std::sqrt(2.0) * lrelu(f.at(n, ch, i, j) * gain + fb[static_cast<size_t>(ch)]);
       whole = concat_channels(x, activated);
     }
     const Tensor expected = to_rgb(whole, style, weight, bias, skip, fir4(4));
@@ -112,9 +117,12 @@ TEST_P(Dense, ToRgbMatchesReference) {
     std::vector<float> s(static_cast<size_t>(c.n * (xp + fp)), 0.f), feature_bias(static_cast<size_t>(fp + 1), 0.f);
     for (int64_t n = 0; n < c.n; ++n)
       for (int64_t ch = 0; ch < channels; ++ch)
-        s[static_cast<size_t>(n * (xp + fp) + (ch < c.x ? ch : xp + ch - c.x))] = static_cast<float>(style.at(n, ch, 0, 0));
-    for (int64_t ch = 0; ch < c.feature; ++ch) feature_bias[static_cast<size_t>(ch)] = static_cast<float>(fb[static_cast<size_t>(ch)]);
-    GuardedTensor gx(x, Layout::nchw16c), gf(c.feature > 0 ? f : x, Layout::nchw16c), gy(c.n, 3, c.h, c.w, Layout::nchw);
+        s[static_cast<size_t>(n * (xp + fp) + (ch < c.x ? ch : xp + ch - c.x))] =
+            static_cast<float>(style.at(n, ch, 0, 0));
+    for (int64_t ch = 0; ch < c.feature; ++ch)
+      feature_bias[static_cast<size_t>(ch)] = static_cast<float>(fb[static_cast<size_t>(ch)]);
+    GuardedTensor gx(x, Layout::nchw16c), gf(c.feature > 0 ? f : x, Layout::nchw16c),
+        gy(c.n, 3, c.h, c.w, Layout::nchw);
     GuardedTensor gs(c.skip ? skip : x, Layout::nchw);
     ConvInput in;
     in.x = gx.view();

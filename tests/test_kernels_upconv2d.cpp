@@ -44,7 +44,8 @@ Tensor reference(const UpCase& c, const Inputs& in) {
       for (int64_t ch = 0; ch < c.feature_channels; ++ch)
         for (int64_t i = 0; i < c.h; ++i)
           for (int64_t j = 0; j < c.w; ++j)
-            f.at(n, ch, i, j) = std::sqrt(2.0) * lrelu(f.at(n, ch, i, j) * in.gain + in.feature_bias[static_cast<size_t>(ch)]);
+            f.at(n, ch, i, j) =
+                std::sqrt(2.0) * lrelu(f.at(n, ch, i, j) * in.gain + in.feature_bias[static_cast<size_t>(ch)]);
     x = concat_channels(x, f);
   }
   for (int64_t n = 0; n < c.n; ++n)
@@ -61,8 +62,8 @@ Tensor reference(const UpCase& c, const Inputs& in) {
 
 Tensor run(const UpCase& c, const Inputs& in, ThreadPool& pool, int64_t only_image = -1) {
   const std::vector<float> weight = to_floats(in.weight.v);
-  auto packed = UpConv2dWeights::pack(c.x_channels + c.feature_channels, c.out, weight.data(), 1, to_floats(in.bias), pool,
-                                      c.feature_channels > 0 ? c.x_channels : 0);
+  auto packed = UpConv2dWeights::pack(c.x_channels + c.feature_channels, c.out, weight.data(), 1, to_floats(in.bias),
+                                      pool, c.feature_channels > 0 ? c.x_channels : 0);
   EXPECT_TRUE(packed.ok()) << packed.status().message();
   const int64_t n = only_image >= 0 ? 1 : c.n;
   const Tensor x = only_image >= 0 ? batch_item(in.x, only_image) : in.x;
@@ -97,9 +98,9 @@ Tensor run(const UpCase& c, const Inputs& in, ThreadPool& pool, int64_t only_ima
   return gy.values();
 }
 
-const UpCase kCases[] = {{1, 1, 0, 1, 1, 1},     {1, 16, 0, 16, 4, 4},   {2, 5, 3, 7, 3, 5},    {1, 16, 16, 32, 8, 8},
-                         {3, 17, 17, 33, 2, 9},  {1, 32, 32, 48, 13, 14}, {1, 8, 8, 16, 15, 70}, {2, 3, 0, 20, 33, 2},
-                         {1, 130, 20, 16, 5, 5}};
+const UpCase kCases[] = {{1, 1, 0, 1, 1, 1},    {1, 16, 0, 16, 4, 4},  {2, 5, 3, 7, 3, 5},
+                         {1, 16, 16, 32, 8, 8}, {3, 17, 17, 33, 2, 9}, {1, 32, 32, 48, 13, 14},
+                         {1, 8, 8, 16, 15, 70}, {2, 3, 0, 20, 33, 2},  {1, 130, 20, 16, 5, 5}};
 
 class UpConv2d : public ::testing::TestWithParam<std::string> {
  protected:

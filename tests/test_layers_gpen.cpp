@@ -42,7 +42,8 @@ Answer forward(GpenNet& net, const std::vector<float>& input, int64_t n, uint64_
   GpenNet::Extra extra;
   extra.encoder_4x4 = &a.encoder_4x4;
   extra.latent = &a.latent;
-  const Status s = net.forward(make_view(copy.data(), n, 3, in, in), make_view(a.output.data(), n, 3, out, out), seed, &extra);
+  const Status s =
+      net.forward(make_view(copy.data(), n, 3, in, in), make_view(a.output.data(), n, 3, out, out), seed, &extra);
   EXPECT_TRUE(s.ok()) << s.message();
   return a;
 }
@@ -128,7 +129,8 @@ TEST(GpenGolden, ReleasedSize1024) {
 
 TEST(GpenGolden, AnalyticCheckpointsComputeWhatTheySay) {
   GPEN_NEEDS_SHARED("golden/gpen_identity_256.pth");
-  for (const auto& [file, sign] : {std::pair("golden/gpen_identity_256.pth", 1.f), {"golden/gpen_negative_256.pth", -1.f}}) {
+  for (const auto& [file, sign] :
+       {std::pair("golden/gpen_identity_256.pth", 1.f), {"golden/gpen_negative_256.pth", -1.f}}) {
     auto store = open_weights(shared_file(file));
     ASSERT_TRUE(store.ok()) << store.status().message();
     GpenNet net = load_net(*store);

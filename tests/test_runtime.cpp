@@ -50,7 +50,9 @@ TEST(ThreadPool, ManyShortRegions) {
 TEST(ThreadPool, TwoCallersTakeTurns) {
   ThreadPool pool(2);
   std::atomic<int> sum{0};
-  std::thread other([&] { for (int r = 0; r < 500; ++r) pool.parallel_for(4, [&](int64_t, int) { ++sum; }); });
+  std::thread other([&] {
+    for (int r = 0; r < 500; ++r) pool.parallel_for(4, [&](int64_t, int) { ++sum; });
+  });
   for (int r = 0; r < 500; ++r) pool.parallel_for(4, [&](int64_t, int) { ++sum; });
   other.join();
   EXPECT_EQ(sum, 4000);

@@ -15,7 +15,7 @@ namespace {
 
 using test::Tensor;
 
-// REFERENCE 2 as a function of the weights.
+// docs/reference.md 2 as a function of the weights.
 class ReferenceGpen {
  public:
   explicit ReferenceGpen(const WeightStore& store, const GpenArch& arch) : store_(store), arch_(arch) {}

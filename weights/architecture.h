@@ -54,7 +54,7 @@ const char* family_name(const Architecture& arch);  // "gpen", "retinaface", "pa
 std::string architecture_spec(const Architecture& arch);
 std::map<std::string, std::string> architecture_metadata(const Architecture& arch);
 // A 4x4 blur buffer of the networks: outer([1,3,3,1])/64, times 4 in to_rgb's upsample.kernel and the upsampling
-// convolutions' blur.kernel (REFERENCE 1). Row-major.
+// convolutions' blur.kernel (docs/reference.md 1). Row-major.
 bool is_blur_kernel(const std::string& name);
 std::vector<float> blur_kernel(const std::string& name);
 // Batch-norm counters (int64 scalars), which no network reads.
@@ -64,7 +64,7 @@ std::vector<int> gpen_channels(int size, double channel_multiplier, double narro
 
 // Name and shape of every tensor of the architecture in the checkpoint's order (blur kernels included).
 std::vector<std::pair<std::string, std::vector<int64_t>>> tensor_list(const Architecture& arch);
-// "gpen-bfr-512", "retinaface-r50", "gpen:size=128,cm=2,narrow=0.25,style=96,mlp=5", ...: HOUSE 3. Code::usage if
+// "gpen-bfr-512", "retinaface-r50", "gpen:size=128,cm=2,narrow=0.25,style=96,mlp=5", .... Code::usage if
 // unknown.
 Result<Architecture> parse_architecture(const std::string& name);
 

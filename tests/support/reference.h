@@ -76,7 +76,7 @@ struct ConvCase {
 };
 Judged conv2d(const ConvCase& c);
 
-// --- StyleGAN2 operators (REFERENCE 1), weights modulated per sample as published
+// --- StyleGAN2 operators (docs/reference.md 1), weights modulated per sample as published
 // --------------------------------------
 Tensor fir4(double gain);  // outer([1,3,3,1]) / 64 * gain
 Tensor upfirdn2d(const Tensor& x, const Tensor& f, int up, int down, int pad0, int pad1);

@@ -6,7 +6,7 @@
 #include <string>
 
 namespace gpen::test {
-std::filesystem::path shared_root();                      // may not exist
+std::filesystem::path shared_root();  // may not exist
 std::filesystem::path shared_file(const std::string& relative);
 // A fresh folder under the system's temporary folder, removed when the object goes.
 class TemporaryFolder {
@@ -24,7 +24,7 @@ class TemporaryFolder {
 }  // namespace gpen::test
 
 // First line of a test that needs a file of the shared data: skipped (and reported so) when it is absent.
-#define GPEN_NEEDS_SHARED(relative)                                            \
-  if (!std::filesystem::exists(::gpen::test::shared_file(relative)))           \
-  GTEST_SKIP() << "needs " << ::gpen::test::shared_file(relative).string()     \
+#define GPEN_NEEDS_SHARED(relative)                                        \
+  if (!std::filesystem::exists(::gpen::test::shared_file(relative)))       \
+  GTEST_SKIP() << "needs " << ::gpen::test::shared_file(relative).string() \
                << " (set GPEN_SHARED to the folder that holds the shared data)"
