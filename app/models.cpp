@@ -16,13 +16,8 @@ Result<WeightStore> analytic_model(const std::string& model, int side) {
   const SynthKind kind = model == "identity"   ? SynthKind::identity
                          : model == "negative" ? SynthKind::negative
                                                : SynthKind::sharpen;
-  // The narrowest GPEN with 16 channels at the finest level.
-  const char* width = side <= 256    ? ",cm=4,narrow=0.0625"
-                      : side == 512  ? ",cm=8,narrow=0.0625"
-                      : side == 1024 ? ",cm=8,narrow=0.125"
-                                     : ",cm=8,narrow=0.25";
-  GPEN_ASSIGN(const Architecture arch, parse_architecture(concat("gpen:size=", side, width, ",style=16,mlp=1")));
-  GPEN_ASSIGN(WeightStore store, synthesize(arch, kind));
+  GPEN_ASSIGN(const Architecture released, parse_architecture(concat("gpen-bfr-", side)));
+  GPEN_ASSIGN(WeightStore store, synthesize(analytic_architecture(released), kind));
   store.source = model;
   return store;
 }
