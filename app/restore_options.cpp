@@ -29,7 +29,7 @@ void RestoreArguments::add_to(CLI::App* sub) {
   sub->add_option("--task", task, "restore, colorize, inpaint or seg2face")
       ->check(CLI::IsMember({"restore", "colorize", "inpaint", "seg2face"}))
       ->group(networks);
-  sub->add_option("--batch", restore.batch, "Most faces at once (default: as many as fit in 1 GB)")
+  sub->add_option("--batch", restore.batch, "Most faces at once (default: as many as fit in 512 MiB)")
       ->check(CLI::Range(1, 256))
       ->group(networks);
   CLI::Option* parser_option = sub->add_option(

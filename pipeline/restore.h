@@ -51,7 +51,7 @@ struct RestoreOptions {
   double alpha = 1;                       // restored * alpha + original * (1 - alpha), 0..1
   int tile_size = 0;                      // background upscaler, input pixels; 0: in one piece
   int batch = 0;                          // most faces in one forward(); 0: as many as memory_limit allows
-  size_t memory_limit = size_t{1} << 30;  // bytes for the network's activations; one face is always tried
+  size_t memory_limit = size_t{1} << 29;  // bytes for the network's activations; one face is always tried
   uint64_t seed = 0;                      // noise of networks whose output is larger than their input
   bool keep_crops = false;                // fill RestoreResult::crops and restored
   bool draw_boxes = false;                // boxes and landmarks drawn on the result

@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace gpen {
@@ -44,12 +46,19 @@ struct ThreadPool::Impl {
   int64_t items = 0;
   void (*call)(void*, int64_t, int) = nullptr;
   void* fn = nullptr;
+  std::atomic<bool> failed{false};
+  std::exception_ptr error;  // the first one of this region; written by the thread that set failed
 
   void drain(int thread) {
     inside_region = true;
-    for (int64_t i = next.fetch_add(1, std::memory_order_relaxed); i < items;
-         i = next.fetch_add(1, std::memory_order_relaxed))
-      call(fn, i, thread);
+    try {
+      for (int64_t i = next.fetch_add(1, std::memory_order_relaxed); i < items;
+           i = next.fetch_add(1, std::memory_order_relaxed))
+        call(fn, i, thread);
+    } catch (...) {
+      if (!failed.exchange(true)) error = std::current_exception();
+      next.store(items, std::memory_order_relaxed);  // the rest is not begun
+    }
     inside_region = false;
   }
 
@@ -74,7 +83,13 @@ struct ThreadPool::Impl {
 
 ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
   if (threads <= 0) threads = hardware_threads();
-  for (int t = 1; t < threads; ++t) impl_->workers.emplace_back([this, t] { impl_->work(t); });
+  impl_->workers.reserve(static_cast<size_t>(threads - 1));
+  try {
+    for (int t = 1; t < threads; ++t) impl_->workers.emplace_back([this, t] { impl_->work(t); });
+  } catch (const std::exception&) {
+    // A limit of the system on threads or memory: those that could be started do the same work, and must not be left
+    // behind by a constructor that throws.
+  }
 }
 
 ThreadPool::~ThreadPool() {
@@ -98,6 +113,7 @@ void ThreadPool::run(int64_t items, void (*call)(void*, int64_t, int), void* fn)
   impl_->items = items;
   impl_->call = call;
   impl_->fn = fn;
+  impl_->failed.store(false, std::memory_order_relaxed);
   impl_->next.store(0, std::memory_order_relaxed);
   impl_->running.store(static_cast<int>(impl_->workers.size()), std::memory_order_relaxed);
   {
@@ -111,6 +127,7 @@ void ThreadPool::run(int64_t items, void (*call)(void*, int64_t, int), void* fn)
     std::unique_lock lock(impl_->mutex);
     impl_->finished.wait(lock, [&] { return impl_->running.load(std::memory_order_acquire) == 0; });
   }
+  if (impl_->failed.load(std::memory_order_relaxed)) std::rethrow_exception(std::exchange(impl_->error, nullptr));
 }
 
 }  // namespace gpen

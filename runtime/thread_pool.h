@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <type_traits>
 
 namespace gpen {
 
 class ThreadPool {
  public:
-  // threads <= 0: as many as the machine has (or the cpuset allows). The calling thread is one of them.
+  // threads <= 0: as many as the machine has (or the cpuset allows). The calling thread is one of them. Where the
+  // system does not start that many, the pool has fewer: size() says how many.
   explicit ThreadPool(int threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -18,7 +20,8 @@ class ThreadPool {
 
   // Calls fn(item, thread) for every item in [0, items), thread in [0, size()); returns when all are done. Items are
   // handed out one by one in order. One caller at a time; nested calls run inline on the calling thread.
-  // fn must not throw.
+  // What fn throws (std::bad_alloc) is thrown here once every thread has stopped; items not yet begun are left out
+  // then.
   template <class Fn>
   void parallel_for(int64_t items, Fn&& fn) {
     run(

@@ -1,8 +1,11 @@
 // Threads, the planned workspace, errors as values.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -57,6 +60,45 @@ TEST(ThreadPool, TwoCallersTakeTurns) {
   other.join();
   EXPECT_EQ(sum, 4000);
 }
+
+TEST(ThreadPool, WhatAnItemThrowsReachesTheCaller) {
+  for (const int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    for (int round = 0; round < 50; ++round) {
+      std::atomic<int> begun{0};
+      auto out_of_memory_at_7 = [&](int64_t i, int) {
+        ++begun;
+        if (i == 7) throw std::bad_alloc();
+      };
+      EXPECT_THROW(pool.parallel_for(100000, out_of_memory_at_7), std::bad_alloc);
+      EXPECT_LT(begun, 100000) << "the rest is left out";
+      EXPECT_THROW(pool.parallel_for(8,
+                                     [&](int64_t i, int t) {
+                                       pool.parallel_for(
+                                           8, [&](int64_t k, int) { out_of_memory_at_7(i == 3 ? k : 0, t); });
+                                     }),
+                   std::bad_alloc)
+          << "of a nested call";
+      std::atomic<int> sum{0};
+      pool.parallel_for(10, [&](int64_t, int) { ++sum; });
+      EXPECT_EQ(sum, 10) << "the pool works on";
+    }
+  }
+}
+
+#if !defined(__SANITIZE_ADDRESS__)  // its shadow needs more address space than any limit that would be felt
+TEST(ThreadPool, WorksWithTheThreadsThatTheSystemGrants) {
+  const auto with_little_address_space = [] {
+    const rlimit limit{size_t{1} << 29, size_t{1} << 29};  // a thread's stack takes 8 MiB of it
+    if (setrlimit(RLIMIT_AS, &limit) != 0) std::_Exit(2);
+    ThreadPool pool(1000);
+    std::atomic<int> sum{0};
+    pool.parallel_for(1000, [&](int64_t, int) { ++sum; });
+    std::_Exit(pool.size() < 1000 && sum == 1000 ? 0 : 3);
+  };
+  EXPECT_EXIT(with_little_address_space(), testing::ExitedWithCode(0), "");
+}
+#endif
 
 TEST(Workspace, BuffersAliveTogetherDoNotOverlap) {
   Workspace ws;
