@@ -53,7 +53,11 @@ Result<Image> upscale_background(RrdbNet& net, const Image& photo, const Upscale
   std::vector<float> output(input.size() * static_cast<size_t>(scale) * static_cast<size_t>(scale));
   const TensorView from = make_view(input.data(), 1, 3, photo.height, photo.width);
   const TensorView to = make_view(output.data(), 1, 3, int64_t{photo.height} * scale, int64_t{photo.width} * scale);
-  GPEN_RETURN_IF_ERROR(net.upscale(from, to, options.tile, options.progress));
+  if (Status status = net.upscale(from, to, options.tile, options.progress); !status.ok()) {
+    if (status.code() != Code::memory || options.tile > 0) return status;
+    return fail(Code::memory, "upscaling in one piece: ", status.message(),
+                "; in tiles (--tile-size 512) it needs less");
+  }
 
   Image result(photo.width * scale, photo.height * scale);
   result.format = photo.format;

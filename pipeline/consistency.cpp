@@ -46,6 +46,8 @@ float steps_gain(float w, float b) {
   return gain;
 }
 
+}  // namespace
+
 bool all_finite(const float* values, int64_t count, ThreadPool& pool) {
   constexpr int64_t kChunk = 1 << 16;
   std::vector<char> bad(static_cast<size_t>((count + kChunk - 1) / kChunk), 0);
@@ -57,8 +59,6 @@ bool all_finite(const float* values, int64_t count, ThreadPool& pool) {
   });
   return std::find(bad.begin(), bad.end(), char{1}) == bad.end();
 }
-
-}  // namespace
 
 Status enforce_consistency(const float* input, int input_size, float* output, int output_size, double lambda,
                            const Degradation& d, ThreadPool& pool) {

@@ -15,7 +15,8 @@
 // which is how the K steps are computed. It follows, up to rounding, that
 // - lambda = 0 leaves y unchanged (here: bit for bit, nothing is computed);
 // - a network that returns its input keeps it (y = x is consistent), and so does a perfect restoration (y = x/b);
-// - no coefficient of degrade(y) ever moves away from the input's or overshoots it, and what contradicts the photo comes
+// - no coefficient of degrade(y) ever moves away from the input's or overshoots it, and what contradicts the photo
+// comes
 //   closer with larger lambda; so does degrade(y) in every norm that weights frequencies, the Euclidean one included;
 // - where w = 0, at and above the cutoff, nothing changes;
 // - the correction of a coefficient is at most lambda w K times what was lacking: noise is not blown up.
@@ -34,6 +35,9 @@ inline constexpr int kConsistencySteps = 4;
 // unchanged. Needs scratch of two planar images.
 Status enforce_consistency(const float* input, int input_size, float* output, int output_size, double lambda,
                            const Degradation& d, ThreadPool& pool);
+
+// Whether no value is infinite or NaN.
+bool all_finite(const float* values, int64_t count, ThreadPool& pool);
 
 // B: picture (3 x size x size planar) blurred in place; d in pixels of a crop of crop_size.
 Status degrade(float* picture, int size, int crop_size, const Degradation& d, ThreadPool& pool);

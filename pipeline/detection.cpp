@@ -14,8 +14,10 @@ double detection_scale(int width, int height, const DetectionOptions& options) {
 Status check(const DetectionOptions& o) {
   if (!(o.threshold >= 0 && o.threshold < 1))
     return fail(Code::usage, "the detection threshold must be at least 0 and below 1, not ", o.threshold);
-  if (o.shrink_above > 0 && (o.shrink_to < 16 || o.shrink_to > o.shrink_above))
-    return fail(Code::usage, "the picture for detection must be 16 to ", o.shrink_above, " pixels, not ", o.shrink_to);
+  if (o.shrink_above > 0 && o.shrink_to < 16)
+    return fail(Code::usage, "the picture for detection must have 16 pixels or more, not ", o.shrink_to);
+  if (o.shrink_above > 0 && o.shrink_to > o.shrink_above)
+    return fail(Code::usage, "photos above ", o.shrink_above, " pixels cannot be shrunk to ", o.shrink_to);
   if (!(o.min_face >= 0)) return fail(Code::usage, "the smallest face must not be negative");
   if (o.max_faces < 0) return fail(Code::usage, "the largest number of faces must not be negative");
   return Status();

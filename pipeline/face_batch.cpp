@@ -58,6 +58,8 @@ Status restore_faces(GpenNet& net, const FaceBatchOptions& options, ThreadPool& 
   });
   GPEN_RETURN_IF_ERROR(net.forward(make_view(input.floats(), n, 3, in_side, in_side),
                                    make_view(output.floats(), n, 3, out_side, out_side), options.seed));
+  if (!all_finite(output.floats(), n * static_cast<int64_t>(out_floats), pool))
+    return fail(Code::model, "the network answers with values that are not finite: its weights are damaged");
   spent("restore", ms_since(start));
 
   start = Clock::now();

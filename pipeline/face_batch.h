@@ -1,4 +1,5 @@
-// Aligned faces through the network, several at once (docs/reference.md 2 and 5, pipeline/tasks.h, pipeline/consistency.h).
+// Aligned faces through the network, several at once (docs/reference.md 2 and 5, pipeline/tasks.h,
+// pipeline/consistency.h).
 #pragma once
 #include <functional>
 #include <vector>
@@ -31,7 +32,7 @@ struct FaceBatchOptions {
 int64_t faces_per_forward(const GpenNet& net, int64_t faces, int wanted, size_t memory_limit);
 
 // One forward() for all the faces, then consistency or the task's own steps on each. spent(stage, ms) is told the time.
-// Code::memory and what the network reports.
+// Code::memory, what the network reports, and Code::model for an answer that is not finite.
 Status restore_faces(GpenNet& net, const FaceBatchOptions& options, ThreadPool& pool, std::vector<AlignedFace>* faces,
                      const std::function<void(const char* stage, double ms)>& spent);
 

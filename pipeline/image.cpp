@@ -63,7 +63,7 @@ Status check_size(int64_t width, int64_t height, const LoadOptions& options) {
     return fail(Code::io, "the picture is ", width, "x", height, " pixels, the limit is ", options.max_side,
                 " on each side");
   if (width * height > options.max_pixels)
-    return fail(Code::io, "the picture is ", width, "x", height, " = ", width * height / 1'000'000,
+    return fail(Code::io, "the picture is ", width, "x", height, " = ", (width * height + 999'999) / 1'000'000,
                 " megapixels, the limit is ", options.max_pixels / 1'000'000, " megapixels");
   return Status();
 }

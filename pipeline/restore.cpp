@@ -156,12 +156,17 @@ Status Run::find_faces(const std::vector<Face>* given) {
   } else {
     GPEN_ASSIGN(found_, detect_faces(*models_.detector, picture(), options, pool_));
   }
-  // Landmarks that no similarity fits (a false alarm of the detector) cannot be cropped.
+  // Landmarks that no similarity fits (a false alarm of the detector) cannot be cropped, and given ones may belong to
+  // another picture.
   std::vector<Face> usable;
   for (const Face& f : found_.faces) {
     Result<Alignment> alignment = align_face(f.landmarks, side());
     if (!alignment.ok()) {
       result_.notes.push_back("a face was left out: " + alignment.status().message());
+      continue;
+    }
+    if (reach_of_crop(alignment->forward, side(), picture().width, picture().height).empty()) {
+      result_.notes.push_back("a face was left out: it lies outside of the picture");
       continue;
     }
     usable.push_back(f);

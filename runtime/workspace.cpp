@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <limits>
+#include <string>
 
 namespace gpen {
 
@@ -12,6 +14,21 @@ namespace {
 constexpr size_t kAlign = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 size_t round_up(size_t v, size_t a) { return (v + a - 1) / a * a; }
+
+// What the system could still give without killing anybody: free and reclaimable memory, and swap. No limit where the
+// system does not say.
+size_t available_bytes() {
+  std::ifstream info("/proc/meminfo");
+  size_t sum = 0;
+  bool known = false;
+  for (std::string line; std::getline(info, line);) {
+    const bool available = line.rfind("MemAvailable:", 0) == 0;
+    if (!available && line.rfind("SwapFree:", 0) != 0) continue;
+    sum += std::strtoull(line.c_str() + line.find(':') + 1, nullptr, 10) << 10;  // in kB
+    known = known || available;
+  }
+  return known ? sum : std::numeric_limits<size_t>::max();
+}
 }  // namespace
 
 AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
@@ -78,6 +95,11 @@ void Workspace::place() {
 
 Status Workspace::finish_plan() {
   place();
+  // Linux promises memory that it does not have, and kills the program when it is touched: asked here, it is an error.
+  constexpr size_t kAlwaysTried = size_t{64} << 20;
+  if (const size_t available = available_bytes(); peak_ > kAlwaysTried && peak_ > available)
+    return fail(Code::memory, "the network's activations need ", peak_ >> 20, " MiB, ", available >> 20,
+                " MiB of memory are free");
   block_ = AlignedBuffer(peak_);
   if (peak_ > 0 && block_.data() == nullptr)
     return fail(Code::memory, "cannot allocate ", peak_ >> 20, " MiB for the network's activations");

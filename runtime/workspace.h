@@ -46,7 +46,7 @@ class Workspace {
     int id = -1;
   };
   void begin_plan();     // forget everything, start recording
-  Status finish_plan();  // place the buffers and allocate the block (Code::memory when it cannot be had)
+  Status finish_plan();  // place the buffers and allocate the block (Code::memory when it is not free)
   void place();          // place the buffers only: afterwards peak_bytes() is known, nothing is allocated
   void begin_run() { cursor_ = 0; }
   bool planning() const { return planning_; }

@@ -22,6 +22,8 @@ TEST(DetectionOptions, RefusesNonsense) {
   EXPECT_EQ(check(DetectionOptions{.threshold = 1}).code(), Code::usage);
   EXPECT_EQ(check(DetectionOptions{.threshold = std::nan("")}).code(), Code::usage);
   EXPECT_EQ(check(DetectionOptions{.shrink_above = 1500, .shrink_to = 1501}).code(), Code::usage);
+  EXPECT_NE(check(DetectionOptions{.shrink_above = 1, .shrink_to = 1}).message().find("16 pixels or more, not 1"),
+            std::string::npos);
   EXPECT_EQ(check(DetectionOptions{.min_face = -1}).code(), Code::usage);
   EXPECT_EQ(check(DetectionOptions{.max_faces = -1}).code(), Code::usage);
 }

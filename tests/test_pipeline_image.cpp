@@ -121,6 +121,7 @@ TEST(ImageFile, NamesFileAndReason) {
   expect("text.jpg", {'h', 'e', 'l', 'l', 'o'}, "not a picture");
   expect("short.png", {0x89, 'P', 'N', 'G', 0x0D, 0x0A, 0x1A, 0x0A}, "not a readable png");
   expect("huge.png", test::png_header(30000, 30000), "900 megapixels");
+  expect("over.png", test::png_header(16384, 6144), "101 megapixels, the limit is 100");  // 100.66
   expect("wide.png", test::png_header(40000, 2), "limit is 32767");
   expect("nothing.png", test::png_header(0, 5), "has no pixels");
   EXPECT_NE(message(load_image(folder.path())).find("is a folder"), std::string::npos);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -64,6 +65,13 @@ TEST(Restorer, AlignedIdentityKeepsThePicture) {
   ASSERT_TRUE(big.ok()) << big.status().message();
   EXPECT_EQ(big->image.width, 256);
   EXPECT_NEAR(big->image.rgb[1], 100, 1);
+}
+
+// The leftmost point of a 64 pixel crop in the picture.
+double leftmost_of_crop(const Affine& to_picture) {
+  double left = to_picture({0, 0}).x;
+  for (const Point p : {Point{63, 0}, {0, 63}, {63, 63}}) left = std::min(left, to_picture(p).x);
+  return left;
 }
 
 // Small networks and given faces for everything that does not depend on the weights.
@@ -162,6 +170,43 @@ TEST_F(SmallRun, OnlyTheFacesChange) {
       }
     }
   EXPECT_GT(changed, 1000);
+}
+
+TEST_F(SmallRun, AFaceOutsideOfThePictureIsLeftOut) {
+  RestoreOptions options = published();
+  const RestoreResult all = run(options);
+  Face outside = faces_[0];
+  outside.score = 2;  // the first, were it kept
+  for (Point& p : outside.landmarks) p.x += 5000;
+  faces_.insert(faces_.begin(), outside);
+  const RestoreResult r = run(options);
+  EXPECT_EQ(r.faces.size(), all.faces.size());
+  EXPECT_EQ(r.image.rgb, all.image.rgb);
+  ASSERT_EQ(r.notes.size(), 1u);
+  EXPECT_NE(r.notes[0].find("outside of the picture"), std::string::npos) << r.notes[0];
+  // One that reaches in by its corner stays.
+  for (Point& p : outside.landmarks) p.x -= 5000;
+  const double left = leftmost_of_crop(all.faces[0].alignment.inverse);
+  for (Point& p : outside.landmarks) p.x += photo_.width - 2 - left;
+  faces_ = {outside};
+  EXPECT_EQ(run(options).faces.size(), 1u);
+}
+
+TEST_F(SmallRun, AnAnswerThatIsNotFiniteIsTheModelsFault) {
+  auto store = synthesize(*parse_architecture("gpen:size=64,cm=1,narrow=0.125,style=32,mlp=2"), SynthKind::formula);
+  ASSERT_TRUE(store.ok()) << store.status().message();
+  for (const char* level : {"to_rgbs.2", "to_rgbs.3"})  // finite each, but not their sum
+    store->add(concat("generator.", level, ".bias"), {1, 3, 1, 1}, std::vector<float>(3, 3e38f));
+  auto net = GpenNet::load(*store, shared_pool());
+  ASSERT_TRUE(net.ok()) << net.status().message();
+  models_.gpen = std::make_shared<GpenNet>(std::move(net).value());
+  RestoreOptions options;
+  for (const double lambda : {0.0, 0.1}) {
+    options.lambda_id = lambda;
+    const auto r = Restorer(models_, shared_pool()).restore(photo_, options, &faces_);
+    EXPECT_EQ(r.status().code(), Code::model) << lambda;
+    EXPECT_NE(r.status().message().find("not finite"), std::string::npos) << r.status().message();
+  }
 }
 
 TEST_F(SmallRun, AlphaChannelComesBack) {
@@ -330,9 +375,9 @@ TEST_F(SmallRun, FacesFarAwayOrDegenerateAreHarmless) {
   faces_[0].landmarks.fill({5, 5});
   for (Point& p : faces_[1].landmarks) p = {p.x + 1e5, p.y - 1e5};
   const RestoreResult r = run(published());
-  ASSERT_EQ(r.faces.size(), 2u);
-  ASSERT_EQ(r.notes.size(), 1u);
-  EXPECT_NE(r.notes[0].find("left out"), std::string::npos);
+  ASSERT_EQ(r.faces.size(), 1u);
+  ASSERT_EQ(r.notes.size(), 2u);
+  for (const std::string& note : r.notes) EXPECT_NE(note.find("left out"), std::string::npos);
 }
 
 TEST_F(SmallRun, BackgroundIsUpscaledAndFacesFollow) {

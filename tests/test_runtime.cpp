@@ -1,6 +1,7 @@
 // Threads, the planned workspace, errors as values.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -155,6 +156,20 @@ TEST(Workspace, TooMuchMemoryIsAnErrorInWords) {
   const Status s = ws.finish_plan();
   EXPECT_EQ(s.code(), Code::memory);
   EXPECT_NE(s.message().find("MiB"), std::string::npos);
+}
+
+// The system would promise twice its memory (where it is set to) and kill the program later.
+TEST(Workspace, MoreThanTheMachineHasIsRefusedBeforeItIsTouched) {
+  struct sysinfo machine {};
+  ASSERT_EQ(sysinfo(&machine), 0);
+  const size_t all = (size_t{machine.totalram} + machine.totalswap) * machine.mem_unit;
+  Workspace ws;
+  ws.begin_plan();
+  Workspace::Handle h;
+  ws.take(all / sizeof(float), &h);
+  const Status s = ws.finish_plan();
+  EXPECT_EQ(s.code(), Code::memory);
+  EXPECT_NE(s.message().find("of memory are free"), std::string::npos) << s.message();
 }
 
 TEST(Tensor, BlockedViewsAndSlices) {

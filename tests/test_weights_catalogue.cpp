@@ -117,6 +117,9 @@ TEST(Catalogue, InstalledModelsAreFoundInOrder) {
   const Status unknown = resolve_model((folder / "other.pth").string()).status();
   EXPECT_EQ(unknown.code(), Code::model);
   EXPECT_NE(unknown.message().find("other.pth: no such file"), std::string::npos);
+  const Status not_a_file = resolve_model("/").status();
+  EXPECT_EQ(not_a_file.code(), Code::model);
+  EXPECT_NE(not_a_file.message().find("/: is a folder"), std::string::npos) << not_a_file.message();
 }
 
 TEST(Catalogue, WithoutTheListTheDataFolderIsUsed) {

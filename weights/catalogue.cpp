@@ -160,6 +160,9 @@ Result<fs::path> resolve_model(const std::string& name_or_path) {
   if (is_file(name_or_path)) return fs::path(name_or_path);
   const ReleasedModel* model = find_released(name_or_path);
   if (model == nullptr) {
+    std::error_code ignored;
+    if (fs::exists(name_or_path, ignored))
+      return fail(Code::model, name_or_path, ": is a folder or device, not a file");
     std::string names;
     for (const ReleasedModel& m : catalogue()) {
       if (!names.empty()) names += ", ";
