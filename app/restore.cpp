@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <set>
 
 #include "app/command.h"
 #include "app/interrupt.h"
@@ -29,12 +30,42 @@ struct Run {
   RestoreArguments arguments;
   InputSet inputs;
   OutputPlan plan;
+  std::vector<Input> read;  // the photos, the landmarks and weights given as files: never written to
   std::vector<Face> given;  // --faces, or those of the bundled example
   bool has_given = false;
 };
 
+std::vector<Input> files_read(const RestoreArguments& a, const InputSet& inputs) {
+  std::vector<Input> files = inputs.items;
+  for (const std::string& name : {a.faces, a.model, a.parser, a.sr, a.detection.detector}) {
+    std::error_code ignored;
+    if (fs::is_regular_file(name, ignored)) files.push_back({name, {}, name});
+  }
+  return files;
+}
+
+// Every name that this run writes to is written once, and none of them is a file that it reads.
+Status check_outputs(const Run& run) {
+  const RestoreArguments& a = run.arguments;
+  const ProtectedInputs kept(run.read);
+  std::set<std::string> names;
+  const auto add = [&](const fs::path& path) -> Status {
+    GPEN_RETURN_IF_ERROR(kept.check(path));
+    if (names.insert(fs::absolute(path).lexically_normal().string()).second) return {};
+    return fail(Code::usage, path.string(), ": two results of this run would get this name; give them other folders");
+  };
+  for (size_t i = 0; i < run.inputs.items.size(); ++i) {
+    const OutputFiles files =
+        output_files(run.inputs.items[i], run.plan.paths[i], run.plan.formats[i], a.restore.compare, a.save_faces);
+    GPEN_RETURN_IF_ERROR(add(files.picture));
+    if (!files.comparison.empty()) GPEN_RETURN_IF_ERROR(add(files.comparison));
+    if (!files.faces.empty()) GPEN_RETURN_IF_ERROR(add(files.faces));  // the stem of all its faces
+  }
+  return a.json.empty() || a.json == "-" ? Status() : add(a.json);
+}
+
 Result<Run> prepare(const RestoreArguments& arguments) {
-  Run run{arguments, {}, {}, {}, false};
+  Run run{arguments, {}, {}, {}, {}, false};
   RestoreArguments& a = run.arguments;
   GPEN_RETURN_IF_ERROR(a.complete());
   GPEN_RETURN_IF_ERROR(a.check());
@@ -55,7 +86,8 @@ Result<Run> prepare(const RestoreArguments& arguments) {
   }
   GPEN_ASSIGN(run.plan, plan_outputs(run.inputs, a.output, a.format));
   if (!a.save_faces.empty()) GPEN_RETURN_IF_ERROR(make_folder(a.save_faces));
-  if (!a.json.empty() && a.json != "-") GPEN_RETURN_IF_ERROR(ProtectedInputs(run.inputs.items).check(a.json));
+  run.read = files_read(a, run.inputs);
+  GPEN_RETURN_IF_ERROR(check_outputs(run));
   if (a.quality > 0 && std::count(run.plan.formats.begin(), run.plan.formats.end(), ImageFormat::jpg) == 0)
     return fail(Code::usage, "--quality ", a.quality, " is for JPEG, and no output is one");
   return run;
@@ -106,7 +138,7 @@ Status restore_photo(const Run& run, size_t index, Restorer& restorer, ProgressB
   OutputFiles files = output_files(input, run.plan.paths[index], format, a.restore.compare, a.save_faces);
   if (a.quality > 0) files.options.quality = a.quality;
   start = Clock::now();
-  GPEN_RETURN_IF_ERROR(write_outputs(result, files, ProtectedInputs(run.inputs.items), &report->outputs));
+  GPEN_RETURN_IF_ERROR(write_outputs(result, files, ProtectedInputs(run.read), &report->outputs));
   report->times.push_back({"write", ms_since(start)});
   report->width = result.image.width;
   report->height = result.image.height;

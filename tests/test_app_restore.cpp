@@ -50,6 +50,28 @@ TEST_F(Restore, IdentityStaysWithinOneLevel) {
   EXPECT_LE(difference, 1);
 }
 
+TEST_F(Restore, NoResultTakesTheNameOfAnotherOrOfAFileThatIsRead) {
+  save("in/a.png", test_picture(64, 64));
+  save("in/a_compare.png", test_picture(64, 64));
+  save("in/a.jpg", test_picture(64, 64), ImageFormat::jpg);
+  const auto refused = [&](const Lines& arguments, const std::string& name) {
+    const CommandResult r = aligned(arguments);
+    EXPECT_NE(r.code, 0) << name;
+    EXPECT_TRUE(contains(r.err, name)) << r.err;
+  };
+  refused({"-i", "in", "-o", "out", "--compare"}, "a_compare.png");
+  refused({"-i", "in/a.png", "-i", "in/a.jpg", "-o", "out", "--save-faces", "faces"}, "faces/a");
+  refused({"-i", "in/a.png", "-o", "x.png", "--json", "x.png"}, "x.png");
+  refused({"-i", "in/a.png", "-o", "x.png", "--compare", "--json", "x_compare.png"}, "x_compare.png");
+  EXPECT_FALSE(std::filesystem::exists(gpen / "x.png"));
+  ASSERT_EQ(
+      gpen({"synth", "gpen:size=64,cm=4,narrow=0.0625,style=16,mlp=1", "--kind", "identity", "-o", "net.png"}).code, 0);
+  const auto bytes = std::filesystem::file_size(gpen / "net.png");
+  const CommandResult r = gpen({"restore", "-m", "net.png", "--aligned", "-i", "in/a.png", "-o", "net.png"});
+  EXPECT_EQ(r.code, 4) << r.err;
+  EXPECT_EQ(std::filesystem::file_size(gpen / "net.png"), bytes);
+}
+
 TEST_F(Restore, PublishedIdentityStaysWithinOneLevel) {
   GPEN_NEEDS_SHARED("golden/gpen_identity_256.pth");
   const Image picture = test_picture(256, 256, 3);
