@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "app/interrupt.h"
+
 #ifndef GPEN_EXAMPLES
 #error "the build defines GPEN_EXAMPLES, the examples of the source tree"
 #endif
@@ -20,7 +22,7 @@ Result<std::vector<uint8_t>> read_stdin(size_t max_bytes) {
   for (;;) {
     const ssize_t got = read(STDIN_FILENO, chunk, sizeof(chunk));
     if (got == 0) return bytes;
-    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EINTR && !interrupted()) continue;
     if (got < 0) return fail(Code::io, "<stdin>: ", std::strerror(errno));
     if (bytes.size() + static_cast<size_t>(got) > max_bytes)
       return fail(Code::io, "<stdin>: is larger than ", max_bytes, " bytes");

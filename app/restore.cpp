@@ -176,9 +176,7 @@ void print(const PhotoReport& report, const RestoreArguments& a, ProgressBar& ba
     std::fflush(stdout);
   }
   bar.step(summary(report));
-  for (const std::string& note : report.notes) {
-    if (report.state == PhotoReport::State::done) bar.message("    " + note);
-  }
+  for (const std::string& note : report.notes) bar.message("    " + note);
   if (a.timings && !report.times.empty()) bar.message(timing_lines(report));
 }
 

@@ -56,7 +56,9 @@ void RestoreArguments::add_to(CLI::App* sub) {
   sub->add_option("--alpha", restore.alpha, "Weight of the restored face against the original, 0 to 1 (default 1)")
       ->check(CLI::Range(0.0, 1.0))
       ->group(results);
-  sub->add_option("--seed", restore.seed, "Seed of the noise of a GPEN that enlarges")->group(results);
+  sub->add_option("--seed", restore.seed, "Seed of the noise of a GPEN that enlarges")
+      ->check(CLI::Range(0.0, 9e18))  // the parser itself would wrap a negative one
+      ->group(results);
   sub->add_flag("--compare", restore.compare, "Also write before | after, as <output>_compare")->group(results);
   sub->add_option("--save-faces", save_faces, "Also write every face, before and after, to this folder")
       ->group(results);

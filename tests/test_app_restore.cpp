@@ -72,6 +72,12 @@ TEST_F(Restore, NoResultTakesTheNameOfAnotherOrOfAFileThatIsRead) {
   EXPECT_EQ(std::filesystem::file_size(gpen / "net.png"), bytes);
 }
 
+TEST_F(Restore, ANegativeSeedIsRefused) {
+  save("in.png", test_picture(64, 64));
+  EXPECT_EQ(aligned({"-i", "in.png", "-o", "out.png", "--seed", "-1"}).code, 2);
+  EXPECT_FALSE(std::filesystem::exists(gpen / "out.png"));
+}
+
 TEST_F(Restore, PublishedIdentityStaysWithinOneLevel) {
   GPEN_NEEDS_SHARED("golden/gpen_identity_256.pth");
   const Image picture = test_picture(256, 256, 3);
