@@ -94,6 +94,11 @@ Status RestoreArguments::check() const {
       return fail(Code::usage, "--aligned and ", filter, " exclude each other");
   }
   if (detector_named && !faces.empty()) return fail(Code::usage, "--detector and --faces exclude each other");
+  for (const CLI::Option* filter : detection.filters) {  // the others choose among given faces as well
+    const std::string name = filter->get_name();
+    if (!faces.empty() && filter->count() > 0 && (name == "--threshold" || name == "--detect-size"))
+      return fail(Code::usage, name, " is for detection, and --faces ", faces, " replaces it");
+  }
   if (detection.detector == "none" && faces.empty() && !restore.aligned)
     return fail(Code::usage, "--detector none needs --faces FILE or --aligned");
   if (sr == "none" && sr_scale > 0) return fail(Code::usage, "--sr none and --sr-scale exclude each other");

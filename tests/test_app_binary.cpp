@@ -9,12 +9,6 @@
 namespace gpen::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 TEST(Binary, StrippedIsAtMostSixMegabytes) {
   if (kSanitized) GTEST_SKIP() << "a sanitized binary is larger";
   CommandLine strip("/usr/bin/strip");

@@ -8,12 +8,6 @@
 namespace gpen::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 double peak_mb(const CommandLine& gpen, const std::string& model, const std::string& reps) {
   const CommandResult r = gpen({"bench", "-m", model, "--reps", reps, "-j", "2", "--json"});
   EXPECT_EQ(r.code, 0) << r.err;

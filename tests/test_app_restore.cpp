@@ -72,6 +72,20 @@ TEST_F(Restore, NoResultTakesTheNameOfAnotherOrOfAFileThatIsRead) {
   EXPECT_EQ(std::filesystem::file_size(gpen / "net.png"), bytes);
 }
 
+TEST_F(Restore, GivenFacesLeaveNothingToDetect) {
+  save("in.png", test_picture(300, 260));
+  write_text(gpen / "faces.json", kFaces);
+  const Lines line = {"restore", "-m",      "identity",   "--size", "256",    "-i",
+                      "in.png",  "--faces", "faces.json", "-o",     "out.png"};
+  for (const char* option : {"--threshold=0.99", "--detect-size=640"}) {
+    Lines with = line;
+    with.push_back(option);
+    EXPECT_EQ(gpen(with).code, 2) << option;
+  }
+  EXPECT_FALSE(std::filesystem::exists(gpen / "out.png"));
+  EXPECT_EQ(gpen(line).code, 0);
+}
+
 TEST_F(Restore, ANegativeSeedIsRefused) {
   save("in.png", test_picture(64, 64));
   EXPECT_EQ(aligned({"-i", "in.png", "-o", "out.png", "--seed", "-1"}).code, 2);
