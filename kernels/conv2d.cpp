@@ -5,6 +5,7 @@
 
 #include "kernels/conv2d_impl.h"
 #include "kernels/isa.h"
+#include "kernels/transform_gemm.h"
 
 namespace gpen {
 
@@ -16,6 +17,8 @@ const char* name_of(ConvAlgorithm a) {
       return "direct";
     case ConvAlgorithm::winograd4x4:
       return "winograd4x4";
+    case ConvAlgorithm::nested3x2:
+      return "nested3x2";
   }
   return "?";
 }
@@ -59,8 +62,16 @@ bool winograd_fits(const ConvGeometry& g) {
   return g.kernel_h == 3 && g.kernel_w == 3 && g.stride == 1 && g.pad == 1 && g.blur_pad == 0;
 }
 
+bool nested_fits(const ConvGeometry& g) {
+  return g.kernel_h == 3 && g.kernel_w == 3 && g.stride == 2 && g.upsample == 1;
+}
+
 // Below 32 channels on either side the transforms cost more than the multiplications they save.
-bool winograd_pays(const ConvGeometry& g) { return winograd_fits(g) && g.in_channels >= 32 && g.out_channels >= 32; }
+ConvAlgorithm fastest(const ConvGeometry& g) {
+  if (g.in_channels < 32 || g.out_channels < 32) return ConvAlgorithm::direct;
+  if (winograd_fits(g)) return ConvAlgorithm::winograd4x4;
+  return nested_fits(g) ? ConvAlgorithm::nested3x2 : ConvAlgorithm::direct;
+}
 
 }  // namespace
 
@@ -84,8 +95,9 @@ Result<Conv2dWeights> Conv2dWeights::pack(const ConvGeometry& g, const float* we
   if (split < 0 || split > g.in_channels) return fail(Code::usage, "conv2d: split ", split, " of ", g.in_channels);
   if (algorithm == ConvAlgorithm::winograd4x4 && !winograd_fits(g))
     return fail(Code::usage, "conv2d: winograd4x4 needs a 3x3 kernel, stride 1, pad 1 and no blur");
-  if (algorithm == ConvAlgorithm::automatic)
-    algorithm = winograd_pays(g) ? ConvAlgorithm::winograd4x4 : ConvAlgorithm::direct;
+  if (algorithm == ConvAlgorithm::nested3x2 && !nested_fits(g))
+    return fail(Code::usage, "conv2d: nested3x2 needs a 3x3 kernel, stride 2 and no enlargement");
+  if (algorithm == ConvAlgorithm::automatic) algorithm = fastest(g);
 
   Conv2dWeights result;
   result.impl_ = std::make_unique<Impl>();
@@ -99,9 +111,12 @@ Result<Conv2dWeights> Conv2dWeights::pack(const ConvGeometry& g, const float* we
     w.bias.assign(static_cast<size_t>(w.panels.out_blocks * kBlock), 0.f);
     std::copy(bias.begin(), bias.end(), w.bias.begin());
   }
-  if (algorithm == ConvAlgorithm::winograd4x4) {
+  if (algorithm != ConvAlgorithm::direct) {
+    const bool nested = algorithm == ConvAlgorithm::nested3x2;
     w.in.channels_per_block = static_cast<int>(kBlock);
-    GPEN_RETURN_IF_ERROR(pack_winograd(w, weight, scale, pool));
+    GPEN_RETURN_IF_ERROR(pack_transformed(w.winograd, nested ? kNested3x2 : kWinograd4x4,
+                                          nested ? nested_down_filters : winograd4x4_filters, w.panels, w.in, weight,
+                                          g.out_channels, scale, pool));
   } else {
     for (int ky = 0; ky < g.kernel_h; ++ky)
       for (int kx = 0; kx < g.kernel_w; ++kx) w.direct.taps.push_back({ky, kx, ky, kx});
@@ -113,7 +128,7 @@ Result<Conv2dWeights> Conv2dWeights::pack(const ConvGeometry& g, const float* we
 
 const ConvGeometry& Conv2dWeights::geometry() const { return impl_->geometry; }
 ConvAlgorithm Conv2dWeights::algorithm() const { return impl_->algorithm; }
-size_t Conv2dWeights::packed_bytes() const { return impl_->direct.data.bytes() + impl_->winograd.bytes(); }
+size_t Conv2dWeights::packed_bytes() const { return impl_->direct.data.bytes() + impl_->winograd.u.bytes(); }
 
 void RegionSource::pack(int64_t n, int64_t first, int64_t count, int64_t y0, int64_t x0, int64_t rows, int64_t cols,
                         float* dst, float* raw) const {
@@ -161,6 +176,8 @@ void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const
   assert(ep.residual.c == 0 || ep.residual.same_shape(y));
   if (w.algorithm == ConvAlgorithm::winograd4x4)
     conv2d_winograd(exec, w, in, ep, y);
+  else if (w.algorithm == ConvAlgorithm::nested3x2)
+    conv2d_nested(exec, w, in, ep, y);
   else
     conv2d_direct(exec, w, in, ep, y);
 }

@@ -44,7 +44,12 @@ struct ConvGeometry {
 };
 
 // Which implementation: `automatic` takes the first whose predicate holds; the others force one (tests, bench).
-enum class ConvAlgorithm : uint8_t { automatic, direct, winograd4x4 };
+enum class ConvAlgorithm : uint8_t {
+  automatic,
+  direct,
+  winograd4x4,  // F(4x4,3x3): 3x3, stride 1, pad 1
+  nested3x2,    // nested F(3,2): 3x3, stride 2 without enlargement, and the up-convolution
+};
 const char* name_of(ConvAlgorithm a);
 
 // Weights packed at load for the instruction set in use. Immutable afterwards; shared by all threads and images.

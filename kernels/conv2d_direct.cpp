@@ -11,7 +11,6 @@ namespace gpen {
 namespace {
 
 constexpr int64_t kTilePixels = 256;
-constexpr int64_t kChunkEntries = 72;        // blocks * taps: the panel's share of weights stays in L2
 constexpr int64_t kChunkFloats = 64 * 1024;  // packed region of a chunk
 constexpr int64_t kSumFloats = 160 * 1024;   // sums of one work item
 
@@ -60,7 +59,7 @@ void conv2d_direct(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& in
   const int64_t region_rows = (th - 1) * g.stride + g.kernel_h, region_cols = (tw - 1) * g.stride + g.kernel_w;
   const int64_t blocks = w.in.count();
   const int64_t kc = std::clamp<int64_t>(
-      std::min(kChunkEntries / taps, kChunkFloats / (region_rows * region_cols * kBlock)), 1, blocks);
+      std::min(w.isa->chunk_entries / taps, kChunkFloats / (region_rows * region_cols * kBlock)), 1, blocks);
   const int64_t tiles_x = ceil_div(y.w, tw), tiles_y = ceil_div(y.h, th), tiles = tiles_x * tiles_y;
   const int64_t per_item = panels_per_item(w.panels, th * tw, y.n * tiles, exec.pool.size(), 1);
   const int64_t splits = ceil_div(w.panels.count(), per_item);

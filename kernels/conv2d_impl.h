@@ -53,6 +53,13 @@ struct DirectWeights {
 Status pack_direct(DirectWeights& out, const Panels& panels, const InputBlocks& in, const float* weight, int64_t outs,
                    int kh, int kw, double scale, ThreadPool& pool);
 
+// U[matrix][panel][input channel rounded up][16 * blocks of the panel] of a transformed convolution (transform_gemm.h).
+struct TransformScheme;
+struct TransformWeights {
+  const TransformScheme* scheme = nullptr;
+  AlignedBuffer u;
+};
+
 struct Conv2dWeights::Impl {
   ConvGeometry geometry;
   ConvAlgorithm algorithm = ConvAlgorithm::direct;
@@ -60,7 +67,7 @@ struct Conv2dWeights::Impl {
   InputBlocks in;
   Panels panels;
   DirectWeights direct;
-  AlignedBuffer winograd;   // [36][panel][input channel rounded up][16 * blocks of the panel]
+  TransformWeights winograd;
   std::vector<float> bias;  // rounded up to 16, or empty
 };
 
@@ -100,7 +107,7 @@ int64_t panels_per_item(const Panels& panels, int64_t pixels, int64_t items, int
 void conv2d_direct(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& in, const ConvEpilogue& ep, TensorView y);
 void conv2d_winograd(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& in, const ConvEpilogue& ep,
                      TensorView y);
-Status pack_winograd(Conv2dWeights::Impl& w, const float* weight, double scale, ThreadPool& pool);
+void conv2d_nested(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& in, const ConvEpilogue& ep, TensorView y);
 
 // Applies the epilogue to a run of `pixels` sums of output block b at (row, col) of image n.
 void store_epilogue(const IsaKernels& isa, const std::vector<float>& bias, const ConvEpilogue& ep, const float* acc,

@@ -8,7 +8,7 @@ namespace gpen {
 namespace {
 using V = __m256;
 constexpr const char* kName = "avx2";
-constexpr int kLanes = 8, kMaxRows = 6, kWide = 1;
+constexpr int kLanes = 8, kMaxRows = 6, kWide = 1, kChunkEntries = 18;
 inline V load(const float* p) { return _mm256_loadu_ps(p); }
 inline void store(float* p, V v) { _mm256_storeu_ps(p, v); }
 inline V splat(float x) { return _mm256_set1_ps(x); }

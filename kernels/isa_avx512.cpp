@@ -8,7 +8,7 @@ namespace gpen {
 namespace {
 using V = __m512;
 constexpr const char* kName = "avx512";
-constexpr int kLanes = 16, kMaxRows = 14, kWide = 2;
+constexpr int kLanes = 16, kMaxRows = 14, kWide = 2, kChunkEntries = 72;
 inline V load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, V v) { _mm512_storeu_ps(p, v); }
 inline V splat(float x) { return _mm512_set1_ps(x); }

@@ -1,6 +1,6 @@
 // The vector kernels, written once. Included by one source file per instruction set, inside an anonymous namespace and
 // after it has defined: V (a vector of kLanes floats), load, store, splat, fma(a,b,c) = a*b+c, leaky(v, slope),
-// kMaxRows, kWide (16-channel blocks per full panel). No standard library templates here: a function that the linker
+// kMaxRows, kWide (16-channel blocks per full panel), kChunkEntries. No standard library templates here: a function that the linker
 // may share with other files must not be compiled for an instruction set the machine may lack.
 
 constexpr int kParts = 16 / kLanes;  // vectors per pixel
@@ -194,67 +194,7 @@ void upsample_blur_row(const Epilogue& e, const float* const rows[4], int64_t pi
     }
 }
 
-// ---- Winograd F(4x4,3x3), points 0, +-sqrt2/2, +-sqrt2, infinity ----------------------------------------------------
-// B^T (6x6) and A^T (4x6) of these points; G in conv2d_winograd.cpp. Half the rounding error of the usual 0,+-1,+-2.
-inline void transform_bt(const V r[6], V o[6]) {
-  const V q = splat(kSqrt2), h = splat(kSqrt2 / 2), c25 = splat(-2.5f);
-  const V a = r[1] * q - r[3] * h, b = fma(r[2], splat(-2.f), r[4]);
-  const V c = r[3] * q - r[1] * h, d = fma(r[2], splat(-0.5f), r[4]);
-  o[0] = fma(r[2], c25, r[0] + r[4]);
-  o[1] = b - a;
-  o[2] = b + a;
-  o[3] = d + c;
-  o[4] = d - c;
-  o[5] = fma(r[3], c25, r[1] + r[5]);
-}
-
-inline void transform_at(const V r[6], V o[4]) {
-  const V p = r[1] + r[2], m = r[1] - r[2], big_p = r[3] + r[4], big_m = r[3] - r[4];
-  o[0] = r[0] + p + big_p;
-  o[1] = fma(big_m, splat(kSqrt2), m * splat(kSqrt2 / 2));
-  o[2] = fma(big_p, splat(2.f), p * splat(0.5f));
-  o[3] = fma(big_m, splat(2 * kSqrt2), m * splat(kSqrt2 / 4)) + r[5];
-}
-
-void winograd_input(const float* region, int64_t region_cols, int64_t tiles, float* v_out, int64_t v_stride) {
-  for (int64_t t = 0; t < tiles; ++t)
-    for (int part = 0; part < kParts; ++part) {
-      const float* s = region + t * 64 + part * kLanes;
-      V half[6][6];
-      for (int j = 0; j < 6; ++j) {
-        V column[6], out[6];
-        for (int i = 0; i < 6; ++i) column[i] = load(s + (i * region_cols + j) * 16);
-        transform_bt(column, out);
-        for (int i = 0; i < 6; ++i) half[i][j] = out[i];
-      }
-      float* d = v_out + t * 16 + part * kLanes;
-      for (int i = 0; i < 6; ++i) {
-        V out[6];
-        transform_bt(half[i], out);
-        for (int j = 0; j < 6; ++j) store(d + (i * 6 + j) * v_stride, out[j]);
-      }
-    }
-}
-
-void winograd_output(const float* m, int64_t m_stride, int64_t tiles, float* out, int64_t out_cols) {
-  for (int64_t t = 0; t < tiles; ++t)
-    for (int part = 0; part < kParts; ++part) {
-      const float* s = m + t * 16 + part * kLanes;
-      V half[4][6];
-      for (int j = 0; j < 6; ++j) {
-        V column[6], o[4];
-        for (int i = 0; i < 6; ++i) column[i] = load(s + (i * 6 + j) * m_stride);
-        transform_at(column, o);
-        for (int i = 0; i < 4; ++i) half[i][j] = o[i];
-      }
-      float* d = out + t * 64 + part * kLanes;
-      for (int i = 0; i < 4; ++i) {
-        V o[4];
-        transform_at(half[i], o);
-        for (int j = 0; j < 4; ++j) store(d + (i * out_cols + j) * 16, o[j]);
-      }
-    }
-}
+#include "kernels/isa_body_winograd.h"
 
 // ---- small dense work -----------------------------------------------------------------------------------------------
 // 16 outputs of Count vectors at a time: the weights come from memory once for all of them.
@@ -338,6 +278,8 @@ double fma_peak(int64_t iterations) {
   return 2.0 * kLanes * kChains * static_cast<double>(iterations);
 }
 
-constexpr IsaKernels kTable = {kName,  kWide * 16, kMaxRows,          gemm,           pack,
-                               blur,   store_run,  upsample_blur_row, winograd_input, winograd_output,
-                               linear, to_rgb,     fma_peak};
+constexpr IsaKernels kTable = {
+    kName,          kWide * 16,      kMaxRows,     kChunkEntries,    gemm,
+    pack,           blur,            store_run,    upsample_blur_row, winograd_input,
+    winograd_output, nested_input,   nested_up_output, nested_down_output, linear,
+    to_rgb,         fma_peak};

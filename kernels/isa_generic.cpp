@@ -5,7 +5,7 @@ namespace gpen {
 namespace {
 typedef float V __attribute__((vector_size(16)));
 typedef float Unaligned __attribute__((vector_size(16), aligned(4), may_alias));
-constexpr int kLanes = 4, kWide = 1;
+constexpr int kLanes = 4, kWide = 1, kChunkEntries = 18;
 #if defined(__aarch64__)
 constexpr const char* kName = "neon";
 constexpr int kMaxRows = 6;  // 24 of the 32 registers

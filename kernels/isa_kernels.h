@@ -32,6 +32,7 @@ struct IsaKernels {
   const char* name;
   int panel;     // output channels of a full weight panel: 32 or 16
   int max_rows;  // pixels of one micro-kernel call
+  int chunk_entries;  // direct convolution: 16-channel entries (block and tap) whose weights are worked on at a time
 
   // The micro-kernel. rows pixels x (wide ? panel : 16) output channels:
   //   c[r] (+)= sum over e < entries, k < channels of a[e][r*step*16 + k] * b[e*channels + k][panel]
@@ -52,6 +53,13 @@ struct IsaKernels {
   void (*winograd_input)(const float* region, int64_t region_cols, int64_t tiles, float* v, int64_t v_stride);
   // out[4][4*tiles][16] from M[xi] at m + xi*m_stride + 16*tile.
   void (*winograd_output)(const float* m, int64_t m_stride, int64_t tiles, float* out, int64_t out_cols);
+  // Nested F(3,2) (isa_body_winograd.h): the 49 planes of `tiles` tiles from a region of 4 rows (step 1, up) or 7 rows
+  // (step 2, down), tiles 3*step columns apart.
+  void (*nested_input)(const float* region, int64_t region_cols, int64_t tiles, int step, float* v, int64_t v_stride);
+  // Six rows of 6*tiles pixels of the transposed convolution.
+  void (*nested_up_output)(const float* m, int64_t m_stride, int64_t tiles, float* const rows[6]);
+  // out[3][3*tiles][16] of the stride-2 convolution.
+  void (*nested_down_output)(const float* m, int64_t m_stride, int64_t tiles, float* out, int64_t out_cols);
   // y[n][o] = sum over k of x[n][k] * w[o/16][k][o%16] for `outputs` (a multiple of 16) outputs of `count` vectors.
   void (*linear)(const float* w, int64_t inputs, int64_t outputs, const float* x, int64_t x_stride, int64_t count,
                  float* y, int64_t y_stride);

@@ -4,8 +4,9 @@
 //   b = t blurred by [1,3,3,1]x[1,3,3,1]/16, one zero around t             2H x 2W
 //   y = lrelu(b * out_scale[n,o] + bias[o], slope) * gain
 //
-// The transposed convolution is four ordinary ones with 4, 2, 2 and 1 taps, one per parity of the output position (9
-// multiplications per input pixel; the composed 6x6 kernel would need 36). in() carries the prologue of conv2d.h.
+// direct: the transposed convolution is four ordinary ones with 4, 2, 2 and 1 taps, one per parity of the output position (9
+// multiplications per input pixel; the composed 6x6 kernel would need 36). nested3x2: the two-tap phases by F(3,2), 5.4
+// multiplications per input pixel. in() carries the prologue of conv2d.h.
 // Bitwise the same for any number of threads, and for an image alone or in a batch.
 #pragma once
 #include "kernels/conv2d.h"
@@ -20,7 +21,9 @@ class UpConv2dWeights {
   UpConv2dWeights& operator=(UpConv2dWeights&&) noexcept;
   // weight: out_channels x in_channels x 3 x 3, times scale; bias: out_channels or empty; split: see Conv2dWeights.
   static Result<UpConv2dWeights> pack(int64_t in_channels, int64_t out_channels, const float* weight, double scale,
-                                      const std::vector<float>& bias, ThreadPool& pool, int64_t split = 0);
+                                      const std::vector<float>& bias, ThreadPool& pool, int64_t split = 0,
+                                      ConvAlgorithm algorithm = ConvAlgorithm::automatic);
+  ConvAlgorithm algorithm() const;
   size_t packed_bytes() const;
   struct Impl;
   const Impl& impl() const { return *impl_; }

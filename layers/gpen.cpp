@@ -17,7 +17,9 @@ namespace {
 constexpr float kSqrt2 = 1.41421356237309515f;
 
 // Winograd's weights are four times as large; from this resolution on they are small next to the time they save.
-constexpr int kWinogradFrom = 64;
+const int kWinogradFrom = getenv("W_FROM") ? atoi(getenv("W_FROM")) : 64;
+const int kNestedFrom = getenv("N_FROM") ? atoi(getenv("N_FROM")) : 64;
+const int kEncoderFrom = getenv("E_FROM") ? atoi(getenv("E_FROM")) : 32;
 
 constexpr size_t kMaxLevels = 16;  // resolutions 4 << 15 and below
 
@@ -80,7 +82,8 @@ Status GpenNet::Impl::load_encoder(const WeightStore& store) {
     GPEN_ASSIGN(auto bias, store.floats(name + (k == 0 ? ".0.1.bias" : ".0.2.bias"), {g.out_channels}));
     store.release_pages(weight_name);
     const double scale = 1 / std::sqrt(static_cast<double>(g.in_channels * g.kernel_h * g.kernel_w));
-    GPEN_ASSIGN(auto packed, Conv2dWeights::pack(g, weight.data(), scale, bias, *pool));
+    const auto algorithm = 4 << (levels - 1 - k) >= kEncoderFrom ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
+    GPEN_ASSIGN(auto packed, Conv2dWeights::pack(g, weight.data(), scale, bias, *pool, algorithm));
     ecd.push_back(std::move(packed));
   }
   const int64_t flat = static_cast<int64_t>(arch.encoder_channels[0]) * 16;
@@ -112,7 +115,8 @@ Status GpenNet::Impl::load_decoder(const WeightStore& store) {
           input[static_cast<size_t>(c * 16 + p)];
 
   auto add_conv = [&](const std::string& name, ActivationChannels in, int64_t out, bool up, int resolution) -> Status {
-    const auto algorithm = resolution >= kWinogradFrom && !up ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
+    const int from = up ? kNestedFrom : kWinogradFrom;
+    const auto algorithm = resolution >= from ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
     GPEN_ASSIGN(auto conv, StyledConv::load(store, name, in, out, arch.style_dim, up, algorithm, *pool));
     convs.push_back(std::move(conv));
     names.push_back(name);

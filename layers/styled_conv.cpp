@@ -71,7 +71,7 @@ Result<StyledConv> StyledConv::load(const WeightStore& store, const std::string&
   GPEN_ASSIGN(s.squared_norms_, squared_norms(weight, in, out, scale, pool));
   const int64_t split = in.feature > 0 ? in.x : 0;
   if (upsample) {
-    GPEN_ASSIGN(s.upconv_, UpConv2dWeights::pack(in.total(), out, weight.data(), scale, bias, pool, split));
+    GPEN_ASSIGN(s.upconv_, UpConv2dWeights::pack(in.total(), out, weight.data(), scale, bias, pool, split, algorithm));
   } else {
     ConvGeometry g;
     g.in_channels = in.total();

@@ -1,0 +1,181 @@
+// The transforms of isa_body.h, part of it: Winograd's minimal filtering (Lavin and Gray 2015), one vector of channels at
+// a time. The filters' transforms are in transform_filters.cpp.
+
+// ---- Winograd F(4x4,3x3), points 0, +-sqrt2/2, +-sqrt2, infinity ----------------------------------------------------
+// B^T (6x6) and A^T (4x6) of these points; G in conv2d_winograd.cpp. Half the rounding error of the usual 0,+-1,+-2.
+inline void transform_bt(const V r[6], V o[6]) {
+  const V q = splat(kSqrt2), h = splat(kSqrt2 / 2), c25 = splat(-2.5f);
+  const V a = r[1] * q - r[3] * h, b = fma(r[2], splat(-2.f), r[4]);
+  const V c = r[3] * q - r[1] * h, d = fma(r[2], splat(-0.5f), r[4]);
+  o[0] = fma(r[2], c25, r[0] + r[4]);
+  o[1] = b - a;
+  o[2] = b + a;
+  o[3] = d + c;
+  o[4] = d - c;
+  o[5] = fma(r[3], c25, r[1] + r[5]);
+}
+
+inline void transform_at(const V r[6], V o[4]) {
+  const V p = r[1] + r[2], m = r[1] - r[2], big_p = r[3] + r[4], big_m = r[3] - r[4];
+  o[0] = r[0] + p + big_p;
+  o[1] = fma(big_m, splat(kSqrt2), m * splat(kSqrt2 / 2));
+  o[2] = fma(big_p, splat(2.f), p * splat(0.5f));
+  o[3] = fma(big_m, splat(2 * kSqrt2), m * splat(kSqrt2 / 4)) + r[5];
+}
+
+void winograd_input(const float* region, int64_t region_cols, int64_t tiles, float* v_out, int64_t v_stride) {
+  for (int64_t t = 0; t < tiles; ++t)
+    for (int part = 0; part < kParts; ++part) {
+      const float* s = region + t * 64 + part * kLanes;
+      V half[6][6];
+      for (int j = 0; j < 6; ++j) {
+        V column[6], out[6];
+        for (int i = 0; i < 6; ++i) column[i] = load(s + (i * region_cols + j) * 16);
+        transform_bt(column, out);
+        for (int i = 0; i < 6; ++i) half[i][j] = out[i];
+      }
+      float* d = v_out + t * 16 + part * kLanes;
+      for (int i = 0; i < 6; ++i) {
+        V out[6];
+        transform_bt(half[i], out);
+        for (int j = 0; j < 6; ++j) store(d + (i * 6 + j) * v_stride, out[j]);
+      }
+    }
+}
+
+void winograd_output(const float* m, int64_t m_stride, int64_t tiles, float* out, int64_t out_cols) {
+  for (int64_t t = 0; t < tiles; ++t)
+    for (int part = 0; part < kParts; ++part) {
+      const float* s = m + t * 16 + part * kLanes;
+      V half[4][6];
+      for (int j = 0; j < 6; ++j) {
+        V column[6], o[4];
+        for (int i = 0; i < 6; ++i) column[i] = load(s + (i * 6 + j) * m_stride);
+        transform_at(column, o);
+        for (int i = 0; i < 4; ++i) half[i][j] = o[i];
+      }
+      float* d = out + t * 64 + part * kLanes;
+      for (int i = 0; i < 4; ++i) {
+        V o[4];
+        transform_at(half[i], o);
+        for (int j = 0; j < 4; ++j) store(d + (i * out_cols + j) * 16, o[j]);
+      }
+    }
+}
+
+// ---- nested F(3,2), points 0, 1, -1, infinity -----------------------------------------------------------------------
+// A stride-2 kernel of three taps is, in each direction, a two-tap filter on every second sample and a single tap on the
+// others. The two-tap part takes four multiplications for three results, the single tap three: seven of each tile row
+// and column, 49 planes in the order of kNested (transform_gemm.h).
+constexpr int kEven = 33, kOddColumn = 21, kOddRow = 9, kOdd = 0;  // first plane of each kind
+
+inline void nested_bt(const V d[4], V o[4]) {
+  o[0] = d[0] - d[2];
+  o[1] = d[1] + d[2];
+  o[2] = d[2] - d[1];
+  o[3] = d[3] - d[1];
+}
+
+inline void nested_at(const V m[4], V o[3]) {
+  const V p = m[1] + m[2];
+  o[0] = m[0] + p;
+  o[1] = m[1] - m[2];
+  o[2] = p + m[3];
+}
+
+// Two-tap samples lie at step*j, single-tap samples at step*j + 1; a tile advances by 3*step.
+template <int Step>
+void nested_input_tiles(const float* region, int64_t region_cols, int64_t tiles, float* v_out, int64_t v_stride) {
+  for (int64_t t = 0; t < tiles; ++t)
+    for (int part = 0; part < kParts; ++part) {
+      const float* s = region + t * 3 * Step * 16 + part * kLanes;
+      float* d = v_out + t * 16 + part * kLanes;
+      const auto at = [&](int row, int col) { return load(s + (row * region_cols + col) * 16); };
+      V half[4][4];  // [row point][two-tap column]
+      for (int c = 0; c < 4; ++c) {
+        V column[4], out[4];
+        for (int r = 0; r < 4; ++r) column[r] = at(Step * r, Step * c);
+        nested_bt(column, out);
+        for (int r = 0; r < 4; ++r) half[r][c] = out[r];
+      }
+      for (int r = 0; r < 4; ++r) {
+        V out[4];
+        nested_bt(half[r], out);
+        for (int c = 0; c < 4; ++c) store(d + (kEven + r * 4 + c) * v_stride, out[c]);
+      }
+      for (int c = 0; c < 3; ++c) {
+        V column[4], out[4];
+        for (int r = 0; r < 4; ++r) column[r] = at(Step * r, Step * c + 1);
+        nested_bt(column, out);
+        for (int r = 0; r < 4; ++r) store(d + (kOddColumn + r * 3 + c) * v_stride, out[r]);
+      }
+      for (int r = 0; r < 3; ++r) {
+        V row[4], out[4];
+        for (int c = 0; c < 4; ++c) row[c] = at(Step * r + 1, Step * c);
+        nested_bt(row, out);
+        for (int c = 0; c < 4; ++c) store(d + (kOddRow + c * 3 + r) * v_stride, out[c]);
+        for (int c = 0; c < 3; ++c) store(d + (kOdd + r * 3 + c) * v_stride, at(Step * r + 1, Step * c + 1));
+      }
+    }
+}
+
+void nested_input(const float* region, int64_t region_cols, int64_t tiles, int step, float* v_out, int64_t v_stride) {
+  if (step == 1) return nested_input_tiles<1>(region, region_cols, tiles, v_out, v_stride);
+  nested_input_tiles<2>(region, region_cols, tiles, v_out, v_stride);
+}
+
+// The nine sums of each kind of one tile: sums[row][column].
+struct NestedSums {
+  V even[3][3], odd_column[3][3], odd_row[3][3], odd[3][3];
+  NestedSums(const float* m, int64_t m_stride) {
+    const auto plane = [&](int p) { return load(m + p * m_stride); };
+    V half[3][4];
+    for (int c = 0; c < 4; ++c) {
+      V column[4], o[3];
+      for (int r = 0; r < 4; ++r) column[r] = plane(kEven + r * 4 + c);
+      nested_at(column, o);
+      for (int r = 0; r < 3; ++r) half[r][c] = o[r];
+    }
+    for (int r = 0; r < 3; ++r) nested_at(half[r], even[r]);
+    for (int c = 0; c < 3; ++c) {
+      V column[4], o[3];
+      for (int r = 0; r < 4; ++r) column[r] = plane(kOddColumn + r * 3 + c);
+      nested_at(column, o);
+      for (int r = 0; r < 3; ++r) odd_column[r][c] = o[r];
+    }
+    for (int r = 0; r < 3; ++r) {
+      V row[4];
+      for (int c = 0; c < 4; ++c) row[c] = plane(kOddRow + c * 3 + r);
+      nested_at(row, odd_row[r]);
+      for (int c = 0; c < 3; ++c) odd[r][c] = plane(kOdd + r * 3 + c);
+    }
+  }
+};
+
+// Up: the four kinds are the four parities of the position.
+void nested_up_output(const float* m, int64_t m_stride, int64_t tiles, float* const rows[6]) {
+  for (int64_t t = 0; t < tiles; ++t)
+    for (int part = 0; part < kParts; ++part) {
+      const NestedSums s(m + t * 16 + part * kLanes, m_stride);
+      const int64_t at = t * 6 * 16 + part * kLanes;
+      for (int r = 0; r < 3; ++r)
+        for (int c = 0; c < 3; ++c) {
+          store(rows[2 * r] + at + 2 * c * 16, s.even[r][c]);
+          store(rows[2 * r] + at + (2 * c + 1) * 16, s.odd_column[r][c]);
+          store(rows[2 * r + 1] + at + 2 * c * 16, s.odd_row[r][c]);
+          store(rows[2 * r + 1] + at + (2 * c + 1) * 16, s.odd[r][c]);
+        }
+    }
+}
+
+// Down: the four kinds add up.
+void nested_down_output(const float* m, int64_t m_stride, int64_t tiles, float* out, int64_t out_cols) {
+  for (int64_t t = 0; t < tiles; ++t)
+    for (int part = 0; part < kParts; ++part) {
+      const NestedSums s(m + t * 16 + part * kLanes, m_stride);
+      float* d = out + t * 48 + part * kLanes;
+      for (int r = 0; r < 3; ++r)
+        for (int c = 0; c < 3; ++c)
+          store(d + (r * out_cols + c) * 16, (s.even[r][c] + s.odd_column[r][c]) + (s.odd_row[r][c] + s.odd[r][c]));
+    }
+}

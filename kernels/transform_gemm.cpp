@@ -1,0 +1,97 @@
+#include "kernels/transform_gemm.h"
+
+#include <cstdlib>
+
+namespace gpen {
+
+namespace {
+
+constexpr int kWinogradFirst[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18,
+                                  19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36};
+// Single taps in both directions; in the row direction; in the column direction; in neither.
+constexpr int kNestedFirst[] = {0,  9,  12, 15, 18, 21, 24, 27, 30, 33, 34, 35, 36,
+                                37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49};
+
+// Entries of 16 channels whose weights of one panel stay in the L1 cache while all tiles pass.
+constexpr int64_t kEntries = 16;
+// Weights beyond this are shared by all threads' tiles.
+const int64_t kPrivateWeightBytes = std::getenv("T_PRIV") ? atoll(std::getenv("T_PRIV")) : int64_t{4} << 20;
+// V and M of a shared block.
+const int64_t kSharedBytes = std::getenv("T_SHARED") ? atoll(std::getenv("T_SHARED")) : int64_t{32} << 20;
+
+}  // namespace
+
+const TransformScheme kWinograd4x4 = {36, 36, kWinogradFirst};
+const TransformScheme kNested3x2 = {49, 25, kNestedFirst};
+
+Status pack_transformed(TransformWeights& out, const TransformScheme& scheme, FilterTransform transform,
+                        const Panels& panels, const InputBlocks& in, const float* weight, int64_t outs, double scale,
+                        ThreadPool& pool) {
+  constexpr int kMostMatrices = 36;
+  const int64_t k = in.count() * kBlock, matrix_floats = k * panels.out_blocks * kBlock;
+  const size_t bytes = static_cast<size_t>(scheme.matrices * matrix_floats) * sizeof(float);
+  out.scheme = &scheme;
+  out.u = AlignedBuffer(bytes);
+  if (out.u.data() == nullptr) return fail(Code::memory, "cannot allocate ", bytes, " bytes of packed weights");
+  pool.parallel_for(panels.count() * in.count(), [&](int64_t item, int) {
+    const int64_t p = item / in.count(), block = item % in.count();
+    const int64_t width = panels.blocks(p) * kBlock, o0 = panels.first_block(p) * kBlock;
+    float* panel = out.u.floats() + o0 * k + block * kBlock * width;
+    double g[9][kMaxPanel];
+    float u[kMostMatrices][kMaxPanel];
+    for (int64_t i = 0; i < kBlock; ++i) {
+      for (int64_t j = 0; j < width; ++j) {
+        const bool real = o0 + j < outs && i < in.real(block);
+        const float* source = weight + ((o0 + j) * in.in_channels + in.first(block) + i) * 9;
+        for (int t = 0; t < 9; ++t) g[t][j] = real ? source[t] * scale : 0;
+      }
+      transform(g, width, u);
+      for (int m = 0; m < scheme.matrices; ++m) std::copy_n(u[m], width, panel + m * matrix_floats + i * width);
+    }
+  });
+  return Status();
+}
+
+TransformSchedule plan_transform(const TransformScheme& scheme, const IsaKernels& isa, int64_t in_blocks,
+                                 int64_t out_blocks, int64_t tiles, int threads) {
+  TransformSchedule s;
+  const int64_t k = in_blocks * kBlock, outs = out_blocks * kBlock;
+  s.shared = scheme.matrices * k * outs * 4 > kPrivateWeightBytes;
+  if (s.shared) {
+    const int64_t most = std::max<int64_t>(kSharedBytes / (scheme.planes * (k + outs) * 4), 4 * isa.max_rows);
+    s.block_tiles = ceil_div(tiles, ceil_div(tiles, most));
+  } else {
+    // About thirty tiles in whole passes of the micro-kernel.
+    s.block_tiles = std::min<int64_t>(tiles, std::max(1, 30 / isa.max_rows) * isa.max_rows);
+  }
+  // 16 floats more than a power of two apart, so that the planes do not fall into the same cache sets.
+  s.v_stride = s.block_tiles * k + kBlock;
+  s.m_stride = s.block_tiles * outs + kBlock;
+  const int64_t block = scheme.planes * (s.v_stride + s.m_stride), pointers = ceil_div(in_blocks * 2, kBlock) * kBlock;
+  s.floats = s.shared ? block + threads * pointers : threads * (block + pointers);
+  return s;
+}
+
+void TransformGemm::multiply(int matrix, int64_t panel0, int64_t panel1, int64_t tiles, const float* v, float* m,
+                             const float** pointers) const {
+  const int64_t k = in_blocks * kBlock, groups = ceil_div(tiles, isa.max_rows);
+  const float* u = weights.u.floats() + matrix * k * panels.out_blocks * kBlock;
+  for (int64_t e0 = 0; e0 < in_blocks; e0 += kEntries) {
+    const int64_t entries = std::min(kEntries, in_blocks - e0);
+    for (int64_t p = panel0; p < panel1; ++p) {
+      const int64_t blocks = panels.blocks(p), first = panels.first_block(p);
+      const float* b = u + first * kBlock * k + e0 * kBlock * blocks * kBlock;
+      for (int plane = weights.scheme->first_plane[matrix]; plane < weights.scheme->first_plane[matrix + 1]; ++plane)
+        for (int64_t g = 0; g < groups; ++g) {
+          const int64_t t = g * tiles / groups, next = (g + 1) * tiles / groups;
+          for (int64_t e = 0; e < entries; ++e)
+            pointers[e] = v + plane * schedule.v_stride + ((e0 + e) * tiles + t) * kBlock;
+          isa.gemm(static_cast<int>(next - t), 1, blocks * kBlock == isa.panel, pointers, entries,
+                   static_cast<int>(kBlock), b, m + plane * schedule.m_stride + (first * tiles + t) * kBlock,
+                   tiles * kBlock, e0 > 0);
+        }
+    }
+  }
+}
+
+}  // namespace gpen
