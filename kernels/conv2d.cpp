@@ -136,13 +136,19 @@ void RegionSource::pack(int64_t n, int64_t first, int64_t count, int64_t y0, int
   for (int64_t b = first; b < first + count; ++b, dst += rows * cols * kBlock) {
     PackBlock job{};
     const bool feature = b >= blocks->x_blocks;
-    job.src = feature ? in->feature.block(n, b - blocks->x_blocks) : in->x.block(n, b);
+    const int64_t part_block = feature ? b - blocks->x_blocks : b;
+    if (in->stem.weight != nullptr && (feature || blocks->feature_blocks == 0)) {
+      job.src = in->stem.pixels + n * size.plane() * 4;
+      job.stem_weight = in->stem.weight + part_block * 4 * kBlock;
+    } else {
+      job.src = (feature ? in->feature : in->x).block(n, part_block);
+    }
     job.h = size.h;
     job.w = size.w;
     job.reflect = pad_mode == PadMode::reflect;
     job.shift = upsample == 2 ? 1 : 0;
     job.scale = in->in_scale != nullptr ? in->in_scale + (n * blocks->count() + b) * kBlock : nullptr;
-    job.bias = feature ? in->feature_bias + (b - blocks->x_blocks) * kBlock : nullptr;
+    job.bias = feature ? in->feature_bias + part_block * kBlock : nullptr;
     job.feature_gain = in->feature_gain;
     job.y0 = y0;
     job.x0 = x0;

@@ -75,12 +75,22 @@ class Conv2dWeights {
   std::unique_ptr<Impl> impl_;
 };
 
+// A 1x1 convolution of an RGB picture with fused_lrelu (GPEN's ecd0), computed wherever it is read instead of being
+// stored:
+//   value(n,c,y,x) = lrelu(sum over k<3 of pixels[n][y][x][k] * weight[c/16][k][c%16] + weight[c/16][3][c%16], 0.2)
+// (the sqrt2 of fused_lrelu is in the weights).
+struct RgbStem {
+  const float* pixels = nullptr;  // [n][h][w][4], the fourth value unused
+  const float* weight = nullptr;  // [channels rounded up to 16 / 16][4][16]
+};
+
 struct ConvInput {
   TensorView x;                         // blocked
   const float* in_scale = nullptr;      // [n][x channels rounded up to 16, then feature channels likewise], or null
   TensorView feature;                   // same n, h, w as x; data null: none
   float feature_gain = 1;               // noise weight
   const float* feature_bias = nullptr;  // [feature channels rounded up to 16], zero beyond
+  RgbStem stem;  // given: the feature, or x where there is no feature, has only a shape; its values come from the stem
 };
 
 struct ConvEpilogue {

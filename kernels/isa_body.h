@@ -62,8 +62,30 @@ void gemm(int rows, int step, bool wide, const float* const* a, int64_t entries,
 // ---- packing with the prologue ------------------------------------------------------------------------------------
 enum class Prologue { copy, scale, feature };
 
-template <Prologue P>
+// A pixel of a stored block, and of one that is a 1x1 convolution of an RGB picture (RgbStem in conv2d.h).
+struct Stored {
+  explicit Stored(const PackBlock&) {}
+  static constexpr int kPixelFloats = 16;
+  V operator()(const float* pixel, int part) const { return load(pixel + part * kLanes); }
+};
+
+// weight: [4][16] from the first channel of the vector.
+inline V stem_value(const float* weight, const float* pixel) {
+  V x = load(weight + 48);
+  for (int c = 0; c < 3; ++c) x = fma(broadcast(pixel + c), load(weight + c * 16), x);
+  return leaky(x, 0.2f);
+}
+
+struct Stem {
+  explicit Stem(const PackBlock& job) : weight(job.stem_weight) {}
+  static constexpr int kPixelFloats = 4;
+  const float* weight;
+  V operator()(const float* pixel, int part) const { return stem_value(weight + part * kLanes, pixel); }
+};
+
+template <Prologue P, class Source>
 void pack_run(const float* src, int64_t pixels, int shift, int64_t x0, float* dst, const PackBlock& job) {
+  const Source source(job);
   V scale[kParts], bias[kParts];
   for (int v = 0; v < kParts; ++v) {
     scale[v] = job.scale != nullptr ? load(job.scale + v * kLanes) : splat(1.f);
@@ -72,9 +94,9 @@ void pack_run(const float* src, int64_t pixels, int shift, int64_t x0, float* ds
   }
   const V gain = splat(job.feature_gain);
   for (int64_t i = 0; i < pixels; ++i) {
-    const float* s = src + ((x0 + i) >> shift) * 16;
+    const float* s = src + ((x0 + i) >> shift) * Source::kPixelFloats;
     for (int v = 0; v < kParts; ++v) {
-      V x = load(s + v * kLanes);
+      V x = source(s, v);
       if (P == Prologue::feature) x = leaky(fma(x, gain, bias[v]), 0.2f);
       if (P != Prologue::copy) x = x * scale[v];
       store(dst + i * 16 + v * kLanes, x);
@@ -82,10 +104,16 @@ void pack_run(const float* src, int64_t pixels, int shift, int64_t x0, float* ds
   }
 }
 
+template <class Source>
+void pack_run_of(const float* src, int64_t pixels, int shift, int64_t x0, float* dst, const PackBlock& job) {
+  if (job.bias != nullptr) return pack_run<Prologue::feature, Source>(src, pixels, shift, x0, dst, job);
+  if (job.scale != nullptr) return pack_run<Prologue::scale, Source>(src, pixels, shift, x0, dst, job);
+  pack_run<Prologue::copy, Source>(src, pixels, shift, x0, dst, job);
+}
+
 void pack_run_any(const float* src, int64_t pixels, int shift, int64_t x0, float* dst, const PackBlock& job) {
-  if (job.bias != nullptr) return pack_run<Prologue::feature>(src, pixels, shift, x0, dst, job);
-  if (job.scale != nullptr) return pack_run<Prologue::scale>(src, pixels, shift, x0, dst, job);
-  pack_run<Prologue::copy>(src, pixels, shift, x0, dst, job);
+  if (job.stem_weight != nullptr) return pack_run_of<Stem>(src, pixels, shift, x0, dst, job);
+  pack_run_of<Stored>(src, pixels, shift, x0, dst, job);
 }
 
 void zero_pixels(float* dst, int64_t pixels) {
@@ -116,7 +144,7 @@ void pack(const PackBlock& job) {
       zero_pixels(dst, job.cols);
       continue;
     }
-    const float* row = job.src + (y >> job.shift) * job.w * 16;
+    const float* row = job.src + (y >> job.shift) * job.w * (job.stem_weight != nullptr ? 4 : 16);
     if (inside > 0) pack_run_any(row, inside, job.shift, job.x0 + left, dst + left * 16, job);
     for (int64_t i = 0; i < job.cols; ++i) {
       if (i == left && inside > 0) i += inside;  // only the columns outside the picture
@@ -243,18 +271,22 @@ inline float horizontal_sum(const V (&parts)[kParts]) {
   return sum_lanes(s);
 }
 
-void to_rgb(const float* const* x, int64_t x_blocks, int64_t blocks, int64_t pixels, const float* w, const float* bias,
-            float feature_gain, float* rgb, int64_t rgb_plane) {
-  const V gain = splat(feature_gain);
+void to_rgb(const RgbRun& run, int64_t pixels, float* rgb, int64_t rgb_plane) {
+  const V gain = splat(run.feature_gain);
   for (int64_t i = 0; i < pixels; ++i) {
     V sum[3][kParts];
     for (int c = 0; c < 3; ++c)
       for (int v = 0; v < kParts; ++v) sum[c][v] = splat(0.f);
-    for (int64_t b = 0; b < blocks; ++b)
+    for (int64_t b = 0; b < run.blocks; ++b)
       for (int v = 0; v < kParts; ++v) {
-        V value = load(x[b] + i * 16 + v * kLanes);
-        if (b >= x_blocks) value = leaky(fma(value, gain, load(bias + (b - x_blocks) * 16 + v * kLanes)), 0.2f);
-        for (int c = 0; c < 3; ++c) sum[c][v] = fma(value, load(w + (b * 3 + c) * 16 + v * kLanes), sum[c][v]);
+        const int64_t f = b - run.x_blocks;
+        V value;
+        if (f < 0 || run.stem_weight == nullptr)
+          value = load(run.x[b] + i * 16 + v * kLanes);
+        else
+          value = stem_value(run.stem_weight + f * 64 + v * kLanes, run.stem_pixels + i * 4);
+        if (f >= 0) value = leaky(fma(value, gain, load(run.feature_bias + f * 16 + v * kLanes)), 0.2f);
+        for (int c = 0; c < 3; ++c) sum[c][v] = fma(value, load(run.weight + (b * 3 + c) * 16 + v * kLanes), sum[c][v]);
       }
     for (int c = 0; c < 3; ++c) rgb[c * rgb_plane + i] += horizontal_sum(sum[c]);
   }

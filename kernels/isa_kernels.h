@@ -8,7 +8,7 @@ namespace gpen {
 
 // One 16-channel block of an input region, with the prologue of conv2d.h applied: dst[rows][cols][16].
 struct PackBlock {
-  const float* src;  // [h][w][16]
+  const float* src;  // [h][w][16]; with stem_weight: [h][w][4], see RgbStem in conv2d.h
   int64_t h, w;      // of src
   int64_t y0, x0;    // top left of the region in the (enlarged) picture, may be negative
   int64_t rows, cols;
@@ -18,6 +18,18 @@ struct PackBlock {
   const float* scale;  // 16 factors, or null
   const float* bias;   // 16 values: the feature half, lrelu(v*feature_gain + bias, .2)*sqrt2; null: plain
   float feature_gain;
+  const float* stem_weight;  // [4][16], or null
+};
+
+// A run of pixels of to_rgb.h: x[b] points to the first pixel of block b (unused where the stem computes the feature).
+struct RgbRun {
+  const float* const* x;
+  int64_t x_blocks, blocks;
+  const float* weight;        // [blocks][3][16], modulated, the feature's with its sqrt2
+  const float* feature_bias;  // [blocks - x_blocks][16]
+  float feature_gain;
+  const float* stem_pixels;  // [pixels][4]
+  const float* stem_weight;  // [blocks - x_blocks][4][16], or null
 };
 
 // What happens to a run of finished sums of one 16-channel block (conv2d.h, formulas at the top).
@@ -63,10 +75,9 @@ struct IsaKernels {
   // y[n][o] = sum over k of x[n][k] * w[o/16][k][o%16] for `outputs` (a multiple of 16) outputs of `count` vectors.
   void (*linear)(const float* w, int64_t inputs, int64_t outputs, const float* x, int64_t x_stride, int64_t count,
                  float* y, int64_t y_stride);
-  // to_rgb over a run of pixels: rgb[c][i] += sum over blocks and channels of value * w[block][c][16], where value is
-  // x[block][i] for the first x_blocks and lrelu(x*feature_gain + bias, .2) for the others. rgb is planar.
-  void (*to_rgb)(const float* const* x, int64_t x_blocks, int64_t blocks, int64_t pixels, const float* w,
-                 const float* bias, float feature_gain, float* rgb, int64_t rgb_plane);
+  // rgb[c][i] += sum over blocks and channels of value * weight[block][c][16], where value is x[block][i] for the first
+  // x_blocks and lrelu(x*feature_gain + feature_bias, .2) for the others. rgb is planar.
+  void (*to_rgb)(const RgbRun& run, int64_t pixels, float* rgb, int64_t rgb_plane);
   // For the benchmarks: a register-only loop of fused multiply-adds; returns the floating-point operations done.
   double (*fma_peak)(int64_t iterations);
 };

@@ -71,12 +71,20 @@ void to_rgb(Exec& exec, const ToRgbWeights& w, const ConvInput& in, const Tensor
     exec.pool.parallel_for(rgb.n * rgb.h, [&](int64_t item, int thread) {
       const int64_t n = item / rgb.h, y = item % rgb.h;
       auto x = reinterpret_cast<const float**>(pointers + thread * pointer_floats);
-      for (int64_t b = 0; b < blocks; ++b)
+      const bool stem = in.stem.weight != nullptr;
+      for (int64_t b = 0; b < (stem ? x_blocks : blocks); ++b)
         x[b] = (b < x_blocks ? in.x.block(n, b) : in.feature.block(n, b - x_blocks)) + y * rgb.w * kBlock;
+      const RgbRun run{x,
+                       x_blocks,
+                       blocks,
+                       modulated + n * weight_floats,
+                       in.feature_bias,
+                       in.feature_gain,
+                       stem ? in.stem.pixels + (n * rgb.h + y) * rgb.w * 4 : nullptr,
+                       in.stem.weight};
       float* row = rgb.image(n) + y * rgb.w;
       for (int c = 0; c < 3; ++c) start_row(w, skip, n, c, y, row + c * rgb.plane(), rgb.w);
-      isa_kernels().to_rgb(x, x_blocks, blocks, rgb.w, modulated + n * weight_floats, in.feature_bias, in.feature_gain,
-                           row, rgb.plane());
+      isa_kernels().to_rgb(run, rgb.w, row, rgb.plane());
     });
   }
   exec.ws.give_back(pointer_handle);

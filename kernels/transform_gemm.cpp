@@ -15,7 +15,7 @@ constexpr int kNestedFirst[] = {0,  9,  12, 15, 18, 21, 24, 27, 30, 33, 34, 35, 
 // Entries of 16 channels whose weights of one panel stay in the L1 cache while all tiles pass.
 constexpr int64_t kEntries = 16;
 // Weights beyond this are shared by all threads' tiles.
-const int64_t kPrivateWeightBytes = std::getenv("T_PRIV") ? atoll(std::getenv("T_PRIV")) : int64_t{4} << 20;
+const int64_t kPrivateWeightBytes = std::getenv("T_PRIV") ? atoll(std::getenv("T_PRIV")) : int64_t{8} << 20;
 // V and M of a shared block.
 const int64_t kSharedBytes = std::getenv("T_SHARED") ? atoll(std::getenv("T_SHARED")) : int64_t{32} << 20;
 
@@ -72,24 +72,28 @@ TransformSchedule plan_transform(const TransformScheme& scheme, const IsaKernels
   return s;
 }
 
+// The order chunk, plane, panel, tiles: a plane's chunk of V stays in the cache for all panels, a panel's chunk of U for
+// all tiles.
 void TransformGemm::multiply(int matrix, int64_t panel0, int64_t panel1, int64_t tiles, const float* v, float* m,
                              const float** pointers) const {
   const int64_t k = in_blocks * kBlock, groups = ceil_div(tiles, isa.max_rows);
   const float* u = weights.u.floats() + matrix * k * panels.out_blocks * kBlock;
+  const int plane0 = weights.scheme->first_plane[matrix], plane1 = weights.scheme->first_plane[matrix + 1];
   for (int64_t e0 = 0; e0 < in_blocks; e0 += kEntries) {
     const int64_t entries = std::min(kEntries, in_blocks - e0);
-    for (int64_t p = panel0; p < panel1; ++p) {
-      const int64_t blocks = panels.blocks(p), first = panels.first_block(p);
-      const float* b = u + first * kBlock * k + e0 * kBlock * blocks * kBlock;
-      for (int plane = weights.scheme->first_plane[matrix]; plane < weights.scheme->first_plane[matrix + 1]; ++plane)
+    for (int plane = plane0; plane < plane1; ++plane) {
+      const float* v_chunk = v + plane * schedule.v_stride + e0 * tiles * kBlock;
+      for (int64_t p = panel0; p < panel1; ++p) {
+        const int64_t blocks = panels.blocks(p), first = panels.first_block(p);
+        const float* b = u + first * kBlock * k + e0 * kBlock * blocks * kBlock;
         for (int64_t g = 0; g < groups; ++g) {
           const int64_t t = g * tiles / groups, next = (g + 1) * tiles / groups;
-          for (int64_t e = 0; e < entries; ++e)
-            pointers[e] = v + plane * schedule.v_stride + ((e0 + e) * tiles + t) * kBlock;
+          for (int64_t e = 0; e < entries; ++e) pointers[e] = v_chunk + (e * tiles + t) * kBlock;
           isa.gemm(static_cast<int>(next - t), 1, blocks * kBlock == isa.panel, pointers, entries,
                    static_cast<int>(kBlock), b, m + plane * schedule.m_stride + (first * tiles + t) * kBlock,
                    tiles * kBlock, e0 > 0);
         }
+      }
     }
   }
 }

@@ -94,7 +94,7 @@ void TransformGemm::run_block(ThreadPool& pool, int64_t t0, int64_t count, Input
 template <class Input, class Output>
 void TransformGemm::run(ThreadPool& pool, int64_t tiles, Input&& input, Output&& output) const {
   const int64_t blocks = ceil_div(tiles, schedule.block_tiles);
-  auto first = [&](int64_t block) { return block * tiles / blocks; };
+  auto first = [&](int64_t block) { return std::min(block * schedule.block_tiles, tiles); };
   if (schedule.shared) {
     for (int64_t i = 0; i < blocks; ++i) run_block(pool, first(i), first(i + 1) - first(i), input, output);
     return;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "kernels/layout.h"
+#include "kernels/rgb_stem.h"
 #include "kernels/style.h"
 #include "layers/noise.h"
 #include "layers/styled_conv.h"
@@ -35,7 +36,8 @@ struct Activation {
 struct GpenNet::Impl {
   GpenArch arch;
   std::shared_ptr<ThreadPool> pool;
-  std::vector<Conv2dWeights> ecd;  // ecd0, ecd1, ...: from in_size down to 4
+  std::vector<float> ecd0;         // the 1x1 convolution of the picture, computed where it is read
+  std::vector<Conv2dWeights> ecd;  // ecd1, ecd2, ...: from in_size / 2 down to 4
   LinearWeights final_linear;
   std::vector<LinearWeights> style;  // generator.style.1 ...
   std::vector<float> constant;       // generator.input.input, blocked
@@ -65,23 +67,22 @@ struct GpenNet::Impl {
 
 Status GpenNet::Impl::load_encoder(const WeightStore& store) {
   const int levels = arch.encoder_levels();
-  for (int k = 0; k < levels; ++k) {
+  auto width = [&](int k) -> int64_t { return arch.encoder_channels[static_cast<size_t>(levels - 1 - k)]; };
+  GPEN_ASSIGN(auto stem_weight, store.floats("ecd0.0.0.weight", {width(0), 3, 1, 1}));
+  GPEN_ASSIGN(auto stem_bias, store.floats("ecd0.0.1.bias", {width(0)}));
+  ecd0 = pack_rgb_stem(width(0), stem_weight.data(), 1 / std::sqrt(3.0), stem_bias.data());
+  for (int k = 1; k < levels; ++k) {
     const std::string name = "ecd" + std::to_string(k);
     ConvGeometry g;
-    g.out_channels = arch.encoder_channels[static_cast<size_t>(levels - 1 - k)];
-    g.in_channels = k == 0 ? 3 : arch.encoder_channels[static_cast<size_t>(levels - k)];
+    g.in_channels = width(k - 1);
+    g.out_channels = width(k);
     g.pad = 0;
-    if (k == 0) {
-      g.kernel_h = g.kernel_w = 1;
-    } else {
-      g.stride = 2;
-      g.blur_pad = 2;
-    }
-    const std::string weight_name = name + (k == 0 ? ".0.0.weight" : ".0.1.weight");
-    GPEN_ASSIGN(auto weight, store.floats(weight_name, {g.out_channels, g.in_channels, g.kernel_h, g.kernel_w}));
-    GPEN_ASSIGN(auto bias, store.floats(name + (k == 0 ? ".0.1.bias" : ".0.2.bias"), {g.out_channels}));
-    store.release_pages(weight_name);
-    const double scale = 1 / std::sqrt(static_cast<double>(g.in_channels * g.kernel_h * g.kernel_w));
+    g.stride = 2;
+    g.blur_pad = 2;
+    GPEN_ASSIGN(auto weight, store.floats(name + ".0.1.weight", {g.out_channels, g.in_channels, 3, 3}));
+    GPEN_ASSIGN(auto bias, store.floats(name + ".0.2.bias", {g.out_channels}));
+    store.release_pages(name + ".0.1.weight");
+    const double scale = 1 / std::sqrt(9.0 * static_cast<double>(g.in_channels));
     const auto algorithm = 4 << (levels - 1 - k) >= kEncoderFrom ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
     GPEN_ASSIGN(auto packed, Conv2dWeights::pack(g, weight.data(), scale, bias, *pool, algorithm));
     ecd.push_back(std::move(packed));
@@ -183,26 +184,32 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
   Workspace& ws = exec.ws;
   const int levels = arch.levels(), encoder_levels = arch.encoder_levels();
 
-  // Encoder: every output is kept, features[i] at resolution 4 << i.
+  // Encoder: every output is kept, features[i] at resolution 4 << i; the largest only as the picture it comes from.
   std::array<TensorView, kMaxLevels> features;
   std::array<Workspace::Handle, kMaxLevels> feature_handles;
-  Workspace::Handle rgb_handle;
-  TensorView rgb = ws.tensor(n, 3, arch.in_size, arch.in_size, Layout::nchw16c, &rgb_handle);
-  GPEN_RETURN_IF_ERROR(to_blocked(exec, input, rgb));
+  Workspace::Handle pixel_handle;
+  const size_t top = static_cast<size_t>(encoder_levels - 1);
+  float* pixels = ws.take(static_cast<size_t>(n * input.plane() * 4), &pixel_handle);
+  to_stem_pixels(exec, input, pixels);
+  const RgbStem stem{pixels, ecd0.data()};
+  features[top] = make_view(nullptr, n, arch.encoder_channels[top], arch.in_size, arch.in_size, Layout::nchw16c);
+  if (top == 0) {  // ecd0 is all of the encoder
+    features[0].data = ws.take(static_cast<size_t>(n * features[0].image_size()), &feature_handles[0]);
+    apply_rgb_stem(exec, stem, features[0]);
+  }
   ConvEpilogue activation;
   activation.slope = 0.2f;
   activation.gain = kSqrt2;
-  for (int k = 0; k < encoder_levels; ++k) {
-    const size_t level = static_cast<size_t>(encoder_levels - 1 - k);
+  for (size_t level = top; level-- > 0;) {
     const int64_t size = 4 << level;
     features[level] = ws.tensor(n, arch.encoder_channels[level], size, size, Layout::nchw16c, &feature_handles[level]);
     ConvInput in;
-    in.x = k == 0 ? rgb : features[level + 1];
-    const ConvGeometry& g = ecd[static_cast<size_t>(k)].geometry();
-    timed(exec, "encoder",
-          static_cast<double>(n * size * size * g.in_channels * g.out_channels * g.kernel_h * g.kernel_w),
-          [&] { conv2d(exec, ecd[static_cast<size_t>(k)], in, activation, features[level]); });
-    if (k == 0) ws.give_back(rgb_handle);
+    in.x = features[level + 1];
+    if (level + 1 == top) in.stem = stem;
+    const Conv2dWeights& conv = ecd[top - 1 - level];
+    const ConvGeometry& g = conv.geometry();
+    timed(exec, "encoder", static_cast<double>(n * size * size * g.in_channels * g.out_channels * 9),
+          [&] { conv2d(exec, conv, in, activation, features[level]); });
   }
 
   Workspace::Handle latent_handle;
@@ -239,6 +246,7 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
     if (now.owns_noise) ws.give_back(now.noise);
     if (level < encoder_levels) {
       next.in.feature = features[static_cast<size_t>(level)];
+      if (static_cast<size_t>(level) == top) next.in.stem = stem;
     } else {  // FullGenerator_SR above its input's resolution: fresh noise for each convolution
       next.in.feature = ws.tensor(n, conv.out_channels(), size, size, Layout::nchw16c, &next.noise);
       next.owns_noise = true;
@@ -269,7 +277,8 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
   for (int level = 1; level < levels; ++level) {
     const size_t up = static_cast<size_t>(2 * level - 1);
     GPEN_RETURN_IF_ERROR(styled(up, level));
-    if (level - 1 < encoder_levels) ws.give_back(feature_handles[static_cast<size_t>(level - 1)]);
+    if (level - 1 < encoder_levels && feature_handles[static_cast<size_t>(level - 1)].id >= 0)
+      ws.give_back(feature_handles[static_cast<size_t>(level - 1)]);
     GPEN_RETURN_IF_ERROR(styled(up + 1, level));
     add_rgb(static_cast<size_t>(level), level);
   }
