@@ -1,6 +1,7 @@
 #include "kernels/conv2d.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 
 #include "kernels/conv2d_impl.h"
@@ -23,6 +24,19 @@ const char* name_of(ConvAlgorithm a) {
   return "?";
 }
 
+const char* name_of(Precision p) { return p == Precision::bf16 ? "bf16" : "fp32"; }
+
+uint16_t to_bf16(float v) {
+  const uint32_t bits = std::bit_cast<uint32_t>(v);
+  if (v != v) return static_cast<uint16_t>((bits | 0x400000) >> 16);
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+void pack_pair(const float* even, const float* odd, int64_t width, float* words) {
+  for (int64_t j = 0; j < width; ++j)
+    words[j] = std::bit_cast<float>(uint32_t{to_bf16(even[j])} | uint32_t{to_bf16(odd[j])} << 16);
+}
+
 InputBlocks input_blocks(int64_t in_channels, int64_t split) {
   InputBlocks b;
   b.in_channels = in_channels;
@@ -36,22 +50,30 @@ InputBlocks input_blocks(int64_t in_channels, int64_t split) {
 Status pack_direct(DirectWeights& out, const Panels& panels, const InputBlocks& in, const float* weight, int64_t outs,
                    int kh, int kw, double scale, ThreadPool& pool) {
   const int64_t taps = static_cast<int64_t>(out.taps.size());
-  const int64_t floats = panels.out_blocks * kBlock * in.count() * taps * in.channels_per_block;
+  const int64_t rows = weight_rows(in.channels_per_block, out.precision);
+  const int64_t floats = panels.out_blocks * kBlock * in.count() * taps * rows;
   out.data = AlignedBuffer(static_cast<size_t>(floats) * sizeof(float));
   if (out.data.data() == nullptr) return fail(Code::memory, "cannot allocate ", floats * 4, " bytes of packed weights");
   // One work item per panel and input block.
   pool.parallel_for(panels.count() * in.count(), [&](int64_t item, int) {
     const int64_t p = item / in.count(), block = item % in.count();
     const int64_t width = panels.blocks(p) * kBlock, o0 = panels.first_block(p) * kBlock;
-    float* d = out.data.floats() + o0 * in.count() * taps * in.channels_per_block +
-               block * taps * in.channels_per_block * width;
-    for (const Tap& t : out.taps)
+    float* d = out.data.floats() + o0 * in.count() * taps * rows + block * taps * rows * width;
+    float row[kBlock][kMaxPanel];
+    for (const Tap& t : out.taps) {
       for (int64_t k = 0; k < in.channels_per_block; ++k)
         for (int64_t j = 0; j < width; ++j) {
           const int64_t o = o0 + j, i = in.first(block) + k;
           const bool real = o < outs && k < in.real(block);
-          *d++ = real ? static_cast<float>(weight[((o * in.in_channels + i) * kh + t.ky) * kw + t.kx] * scale) : 0.f;
+          row[k][j] = real ? static_cast<float>(weight[((o * in.in_channels + i) * kh + t.ky) * kw + t.kx] * scale) : 0.f;
         }
+      for (int64_t k = 0; k < rows; ++k, d += width) {
+        if (out.precision == Precision::bf16)
+          pack_pair(row[2 * k], row[2 * k + 1], width, d);
+        else
+          std::copy_n(row[k], width, d);
+      }
+    }
   });
   return Status();
 }
@@ -82,7 +104,7 @@ Conv2dWeights& Conv2dWeights::operator=(Conv2dWeights&&) noexcept = default;
 
 Result<Conv2dWeights> Conv2dWeights::pack(const ConvGeometry& g, const float* weight, double scale,
                                           const std::vector<float>& bias, ThreadPool& pool, ConvAlgorithm algorithm,
-                                          int64_t split) {
+                                          int64_t split, Precision precision) {
   if (g.in_channels < 1 || g.out_channels < 1 || g.kernel_h < 1 || g.kernel_w < 1)
     return fail(Code::usage, "conv2d: empty geometry");
   if (g.stride != 1 && g.stride != 2) return fail(Code::usage, "conv2d: stride ", g.stride, " is not 1 or 2");
@@ -97,6 +119,8 @@ Result<Conv2dWeights> Conv2dWeights::pack(const ConvGeometry& g, const float* we
     return fail(Code::usage, "conv2d: winograd4x4 needs a 3x3 kernel, stride 1, pad 1 and no blur");
   if (algorithm == ConvAlgorithm::nested3x2 && !nested_fits(g))
     return fail(Code::usage, "conv2d: nested3x2 needs a 3x3 kernel, stride 2 and no enlargement");
+  if (precision == Precision::bf16 && g.blur_pad > 0)
+    return fail(Code::usage, "conv2d: a blurred convolution is computed in fp32");
   if (algorithm == ConvAlgorithm::automatic) algorithm = fastest(g);
 
   Conv2dWeights result;
@@ -113,11 +137,14 @@ Result<Conv2dWeights> Conv2dWeights::pack(const ConvGeometry& g, const float* we
   }
   if (algorithm != ConvAlgorithm::direct) {
     const bool nested = algorithm == ConvAlgorithm::nested3x2;
+    w.winograd.precision = precision;
     w.in.channels_per_block = static_cast<int>(kBlock);
     GPEN_RETURN_IF_ERROR(pack_transformed(w.winograd, nested ? kNested3x2 : kWinograd4x4,
                                           nested ? nested_down_filters : winograd4x4_filters, w.panels, w.in, weight,
                                           g.out_channels, scale, pool));
   } else {
+    w.direct.precision = precision;
+    if (precision == Precision::bf16) w.in.channels_per_block = static_cast<int>(kBlock);
     for (int ky = 0; ky < g.kernel_h; ++ky)
       for (int kx = 0; kx < g.kernel_w; ++kx) w.direct.taps.push_back({ky, kx, ky, kx});
     GPEN_RETURN_IF_ERROR(
@@ -150,6 +177,7 @@ void RegionSource::pack(int64_t n, int64_t first, int64_t count, int64_t y0, int
     job.scale = in->in_scale != nullptr ? in->in_scale + (n * blocks->count() + b) * kBlock : nullptr;
     job.bias = feature ? in->feature_bias + part_block * kBlock : nullptr;
     job.feature_gain = in->feature_gain;
+    job.half = half;
     job.y0 = y0;
     job.x0 = x0;
     job.rows = blur ? rows + 3 : rows;

@@ -52,6 +52,11 @@ enum class ConvAlgorithm : uint8_t {
 };
 const char* name_of(ConvAlgorithm a);
 
+// bf16: weights and (transformed) inputs are rounded to bf16 (8 bits of mantissa), products are summed in fp32. Weights
+// take half the memory; faster only where the processor multiplies bf16.
+enum class Precision : uint8_t { fp32, bf16 };
+const char* name_of(Precision p);
+
 // Weights packed at load for the instruction set in use. Immutable afterwards; shared by all threads and images.
 class Conv2dWeights {
  public:
@@ -61,10 +66,11 @@ class Conv2dWeights {
   Conv2dWeights& operator=(Conv2dWeights&&) noexcept;
   // weight: OIHW (out_channels x in_channels x kh x kw), scaled by `scale` (equalised learning rate); bias:
   // out_channels values or empty. Weights are copied. Code::usage when the algorithm cannot do the geometry. split: how
-  // many of the in_channels come from x when a feature follows; 0: all.
+  // many of the in_channels come from x when a feature follows; 0: all. bf16 is not for blurred convolutions.
   static Result<Conv2dWeights> pack(const ConvGeometry& g, const float* weight, double scale,
                                     const std::vector<float>& bias, ThreadPool& pool,
-                                    ConvAlgorithm algorithm = ConvAlgorithm::automatic, int64_t split = 0);
+                                    ConvAlgorithm algorithm = ConvAlgorithm::automatic, int64_t split = 0,
+                                    Precision precision = Precision::fp32);
   const ConvGeometry& geometry() const;
   ConvAlgorithm algorithm() const;
   size_t packed_bytes() const;

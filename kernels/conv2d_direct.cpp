@@ -31,10 +31,12 @@ void TileGemm::run(const float* chunk, int64_t k0, int64_t kc, int64_t region_ro
                    int64_t c_cols) const {
   const int64_t taps = static_cast<int64_t>(weights->taps.size());
   const int64_t groups = ceil_div(cols, isa->max_rows);
+  const auto gemm = micro_kernel(*isa, weights->precision);
+  const int64_t weight_floats = k0 * taps * weight_rows(in->channels_per_block, weights->precision);
   for (int64_t p = panel0; p < panel1; ++p) {
     const int64_t blocks = panels->blocks(p);
     const bool wide = blocks * kBlock == isa->panel;
-    const float* b = weights->panel(*panels, *in, p) + k0 * taps * in->channels_per_block * blocks * kBlock;
+    const float* b = weights->panel(*panels, *in, p) + weight_floats * blocks * kBlock;
     float* c_panel = c + (panels->first_block(p) - panels->first_block(panel0)) * c_plane * kBlock;
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t g = 0; g < groups; ++g) {
@@ -43,8 +45,8 @@ void TileGemm::run(const float* chunk, int64_t k0, int64_t kc, int64_t region_ro
         for (int64_t k = 0; k < kc; ++k)
           for (const Tap& t : weights->taps)
             *a++ = chunk + ((k * region_rows + r * step + t.dy) * region_cols + x * step + t.dx) * kBlock;
-        isa->gemm(static_cast<int>(next - x), step, wide, pointers, kc * taps, in->channels_per_block, b,
-                  c_panel + (r * c_cols + x) * kBlock, c_plane * kBlock, k0 > 0);
+        gemm(static_cast<int>(next - x), step, wide, pointers, kc * taps, in->channels_per_block, b,
+             c_panel + (r * c_cols + x) * kBlock, c_plane * kBlock, k0 > 0);
       }
   }
 }
@@ -73,7 +75,8 @@ void conv2d_direct(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& in
   Workspace::Handle handle;
   float* scratch = exec.ws.take(static_cast<size_t>(thread_floats * exec.pool.size()), &handle);
   if (!exec.dry()) {
-    const RegionSource source{w.isa, &w.in, &in, g.pad_mode, g.upsample, blur};
+    const RegionSource source{w.isa, &w.in, &in, g.pad_mode, g.upsample, blur,
+                              w.direct.precision == Precision::bf16};
     const TileGemm tile_gemm{w.isa, &w.direct, &w.panels, &w.in, g.stride};
     // Images vary fastest: neighbours in time share the panel's weights.
     exec.pool.parallel_for(splits * tiles * y.n, [&](int64_t item, int thread) {

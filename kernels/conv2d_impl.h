@@ -25,6 +25,8 @@ struct InputBlocks {
 };
 InputBlocks input_blocks(int64_t in_channels, int64_t split);
 
+constexpr int64_t kMaxPanel = 32;  // output channels of a panel at most
+
 // Output channels in panels of the instruction set's width: `wide` ones first, one narrow one (16) if a block is left.
 struct Panels {
   int64_t out_blocks = 0;
@@ -40,23 +42,40 @@ struct Tap {
   int ky, kx;  // position in the kernel
 };
 
-// Weights of a direct (sub-)convolution: [panel][input block][tap][channels_per_block][16 * blocks of the panel].
+// Packed weights are a sequence of rows: one input channel, or in bf16 a pair of them in words, of a panel's 16 or 32
+// output channels. count input channels are this many rows.
+inline int64_t weight_rows(int64_t channels, Precision precision) {
+  return precision == Precision::bf16 ? channels / 2 : channels;
+}
+uint16_t to_bf16(float v);  // to nearest, ties to even
+// Two rows of `width` weights become one of words.
+void pack_pair(const float* even, const float* odd, int64_t width, float* words);
+
+// The micro-kernel of a precision.
+inline auto micro_kernel(const IsaKernels& isa, Precision precision) {
+  return precision == Precision::bf16 ? isa.gemm_half : isa.gemm;
+}
+
+// Weights of a direct (sub-)convolution: [panel][input block][tap][rows of a block][16 * blocks of the panel].
 struct DirectWeights {
   std::vector<Tap> taps;
+  Precision precision = Precision::fp32;
   AlignedBuffer data;
   const float* panel(const Panels& panels, const InputBlocks& in, int64_t p) const {
-    return data.floats() +
-           panels.first_block(p) * kBlock * in.count() * static_cast<int64_t>(taps.size()) * in.channels_per_block;
+    return data.floats() + panels.first_block(p) * kBlock * in.count() * static_cast<int64_t>(taps.size()) *
+                               weight_rows(in.channels_per_block, precision);
   }
 };
-// weight(o, i, ky, kx) is OIHW with kernel kh x kw, times scale.
+// weight(o, i, ky, kx) is OIHW with kernel kh x kw, times scale. out.taps and out.precision are given.
 Status pack_direct(DirectWeights& out, const Panels& panels, const InputBlocks& in, const float* weight, int64_t outs,
                    int kh, int kw, double scale, ThreadPool& pool);
 
-// U[matrix][panel][input channel rounded up][16 * blocks of the panel] of a transformed convolution (transform_gemm.h).
+// U[matrix][panel][rows of all input channels][16 * blocks of the panel] of a transformed convolution
+// (transform_gemm.h).
 struct TransformScheme;
 struct TransformWeights {
   const TransformScheme* scheme = nullptr;
+  Precision precision = Precision::fp32;
   AlignedBuffer u;
 };
 
@@ -79,6 +98,7 @@ struct RegionSource {
   PadMode pad_mode = PadMode::zero;
   int upsample = 1;
   bool blur = false;  // the region is of the blurred picture: 3 more rows and columns are read
+  bool half = false;  // for the bf16 micro-kernel
   void pack(int64_t n, int64_t first, int64_t count, int64_t y0, int64_t x0, int64_t rows, int64_t cols, float* dst,
             float* raw) const;
   // Floats of `raw` that pack() needs for such a region.

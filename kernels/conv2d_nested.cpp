@@ -14,6 +14,7 @@ void conv2d_nested(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& in
   const int64_t region_floats = 7 * most_cols * kBlock;  // the output tile needs less
   const bool blur = w.geometry.blur_pad > 0;
   const int64_t thread_floats = region_floats + RegionSource::raw_floats(blur, 7, most_cols);
+  const bool half = w.winograd.precision == Precision::bf16;
   const int64_t pad = blur ? w.geometry.blur_pad : w.geometry.pad;
   Workspace::Handle handle, region_handle;
   float* scratch = exec.ws.take(static_cast<size_t>(schedule.floats), &handle);
@@ -28,7 +29,7 @@ void conv2d_nested(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& in
           for_tile_runs(tiles_w, t0, count, [&](int64_t row, int64_t tx, int64_t run, int64_t offset) {
             const int64_t n = row / tiles_h, ty = row % tiles_h, cols = 6 * run + 1;
             source.pack(n, b, 1, ty * 6 - pad, tx * 6 - pad, 7, cols, region, region + region_floats);
-            w.isa->nested_input(region, cols, run, 2, v + offset * kBlock, v_stride);
+            w.isa->nested_input(region, cols, run, 2, half, v + offset * kBlock, v_stride);
           });
         },
         [&](int thread, int64_t b, int64_t t0, int64_t count, const float* m, int64_t m_stride) {

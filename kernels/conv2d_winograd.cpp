@@ -16,6 +16,7 @@ void conv2d_winograd(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& 
   float* regions = exec.ws.take(static_cast<size_t>(region_floats * exec.pool.size()), &region_handle);
   if (!exec.dry()) {
     const RegionSource source{w.isa, &w.in, &in, w.geometry.pad_mode, w.geometry.upsample, false};
+    const bool half = w.winograd.precision == Precision::bf16;
     const TransformGemm gemm{*w.isa, w.winograd, w.panels, w.in.count(), schedule, scratch};
     gemm.run(
         exec.pool, tiles,
@@ -24,7 +25,7 @@ void conv2d_winograd(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& 
           for_tile_runs(tiles_w, t0, count, [&](int64_t row, int64_t tx, int64_t run, int64_t offset) {
             const int64_t n = row / tiles_h, ty = row % tiles_h, cols = 4 * run + 2;
             source.pack(n, b, 1, ty * 4 - 1, tx * 4 - 1, 6, cols, region, nullptr);
-            w.isa->winograd_input(region, cols, run, v + offset * kBlock, v_stride);
+            w.isa->winograd_input(region, cols, run, half, v + offset * kBlock, v_stride);
           });
         },
         [&](int thread, int64_t b, int64_t t0, int64_t count, const float* m, int64_t m_stride) {

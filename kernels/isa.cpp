@@ -10,6 +10,7 @@ namespace {
 bool supported(const IsaKernels* k) {
   if (k == nullptr) return false;
 #if defined(__x86_64__)
+  if (k == isa_avx512_bf16()) return supported(isa_avx512()) && __builtin_cpu_supports("avx512bf16");
   if (k == isa_avx512())
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma");
@@ -18,14 +19,16 @@ bool supported(const IsaKernels* k) {
   return true;
 }
 
+constexpr int kCandidates = 4;
+
 // Best first; the last always fits.
 const IsaKernels* const* candidates() {
-  static const IsaKernels* const list[] = {isa_avx512(), isa_avx2(), isa_generic()};
+  static const IsaKernels* const list[kCandidates] = {isa_avx512_bf16(), isa_avx512(), isa_avx2(), isa_generic()};
   return list;
 }
 
 const IsaKernels* by_name(const std::string& name) {
-  for (int i = 0; i < 3; ++i)
+  for (int i = 0; i < kCandidates; ++i)
     if (supported(candidates()[i]) && name == candidates()[i]->name) return candidates()[i];
   return nullptr;
 }
@@ -33,7 +36,7 @@ const IsaKernels* by_name(const std::string& name) {
 const IsaKernels* choose() {
   if (const char* forced = std::getenv("GPEN_ISA"); forced != nullptr && *forced != '\0')
     if (const IsaKernels* k = by_name(forced)) return k;
-  for (int i = 0; i < 2; ++i)
+  for (int i = 0; i + 1 < kCandidates; ++i)
     if (supported(candidates()[i])) return candidates()[i];
   return isa_generic();
 }
@@ -55,7 +58,7 @@ const char* isa_name() { return isa_kernels().name; }
 
 std::vector<std::string> available_isas() {
   std::vector<std::string> names;
-  for (int i = 0; i < 3; ++i)
+  for (int i = 0; i < kCandidates; ++i)
     if (supported(candidates()[i])) names.push_back(candidates()[i]->name);
   return names;
 }

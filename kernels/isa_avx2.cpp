@@ -23,6 +23,8 @@ inline float sum_lanes(V v) {
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
+inline V round_to_bf16(V x);
+inline void store_half(float* d, V x) { store(d, round_to_bf16(x)); }
 #include "kernels/isa_body.h"
 }  // namespace
 const IsaKernels* isa_avx2() { return &kTable; }

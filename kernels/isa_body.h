@@ -6,10 +6,74 @@
 constexpr int kParts = 16 / kLanes;  // vectors per pixel
 constexpr float kSqrt2 = 1.41421356237309515f;
 
+// ---- bf16 ---------------------------------------------------------------------------------------------------------
+// Weights come as words of two: channel k in the low half, k+1 in the high half. A pixel's 16 channels are rounded to
+// bf16: as words in the first half of its 64 bytes where there is a dot-product instruction (kBf16Dot), as floats
+// elsewhere.
+typedef int Words __attribute__((vector_size(sizeof(V))));
+inline V low_half(V words) { return (V)((Words)words << 16); }
+inline V high_half(V words) { return (V)((Words)words & (int)0xffff0000); }
+
+// To the nearest bf16, ties to even; NaN stays NaN.
+inline V round_to_bf16(V x) {
+  const Words bits = (Words)x;
+  const Words rounded = bits + 0x7fff + ((bits >> 16) & 1);
+  const Words number = (Words)(x == x);  // all ones, or zero for NaN
+  return (V)(((rounded & number) | ((bits | 0x400000) & ~number)) & (int)0xffff0000);
+}
+
+// Where the transforms and pack() leave what the micro-kernel reads.
+struct Full {
+  static void put(float* d, V x) { store(d, x); }
+};
+struct Half {
+  static void put(float* d, V x) { store_half(d, x); }
+};
+
 // ---- micro-kernel -------------------------------------------------------------------------------------------------
 // R x (Blocks*kParts) accumulators stay in registers; every step loads one line of weights and broadcasts one channel
 // of each of the R pixels.
-template <int R, int Blocks, int Step>
+template <int R, int Vectors, int Step, class Line>
+inline void add_channel(V (&acc)[R][Vectors], const float* p, Line&& line) {
+  V w[Vectors];
+#pragma GCC unroll 8
+  for (int v = 0; v < Vectors; ++v) w[v] = line(v);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    const V x = broadcast(p + r * Step * 16);
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) acc[r][v] = fma(x, w[v], acc[r][v]);
+  }
+}
+
+template <int R, int Vectors, int Step>
+inline void add_entry(V (&acc)[R][Vectors], const float* p, int channels, const float* b) {
+  for (int k = 0; k < channels; ++k, b += Vectors * kLanes)
+    add_channel<R, Vectors, Step>(acc, p + k, [&](int v) { return load(b + v * kLanes); });
+}
+
+// 16 channels, two of them in a word.
+template <int R, int Vectors, int Step>
+inline void add_half_entry(V (&acc)[R][Vectors], const float* p, const float* b) {
+  for (int k = 0; k < 8; ++k, b += Vectors * kLanes) {
+#if defined(GPEN_BF16_DOT)
+    V w[Vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) w[v] = load(b + v * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const V x = broadcast(p + r * Step * 16 + k);
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) acc[r][v] = dot(acc[r][v], x, w[v]);
+    }
+#else
+    add_channel<R, Vectors, Step>(acc, p + 2 * k, [&](int v) { return low_half(load(b + v * kLanes)); });
+    add_channel<R, Vectors, Step>(acc, p + 2 * k + 1, [&](int v) { return high_half(load(b + v * kLanes)); });
+#endif
+  }
+}
+
+template <int R, int Blocks, int Step, bool Halves>
 void gemm_tile(const float* const* a, int64_t entries, int channels, const float* b, float* c, int64_t c_stride,
                bool accumulate) {
   constexpr int kVectors = Blocks * kParts;
@@ -20,18 +84,12 @@ void gemm_tile(const float* const* a, int64_t entries, int channels, const float
     for (int v = 0; v < kVectors; ++v)
       acc[r][v] = accumulate ? load(c + (v / kParts) * c_stride + r * 16 + (v % kParts) * kLanes) : splat(0.f);
   for (int64_t e = 0; e < entries; ++e) {
-    const float* p = a[e];
-    for (int k = 0; k < channels; ++k) {
-      V w[kVectors];
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) w[v] = load(b + v * kLanes);
-#pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) {
-        const V x = broadcast(p + r * Step * 16 + k);
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) acc[r][v] = fma(x, w[v], acc[r][v]);
-      }
-      b += Blocks * 16;
+    if constexpr (Halves) {
+      add_half_entry<R, kVectors, Step>(acc, a[e], b);
+      b += 8 * Blocks * 16;
+    } else {
+      add_entry<R, kVectors, Step>(acc, a[e], channels, b);
+      b += channels * Blocks * 16;
     }
   }
 #pragma GCC unroll 16
@@ -41,22 +99,27 @@ void gemm_tile(const float* const* a, int64_t entries, int channels, const float
 }
 
 using GemmTile = void (*)(const float* const*, int64_t, int, const float*, float*, int64_t, bool);
-template <int R>
+template <int R, bool Halves>
 struct GemmRow {
   static GemmTile pick(int rows, int step, bool wide) {
-    if (rows != R) return GemmRow<R - 1>::pick(rows, step, wide);
-    if (wide) return step == 1 ? gemm_tile<R, kWide, 1> : gemm_tile<R, kWide, 2>;
-    return step == 1 ? gemm_tile<R, 1, 1> : gemm_tile<R, 1, 2>;
+    if (rows != R) return GemmRow<R - 1, Halves>::pick(rows, step, wide);
+    if (wide) return step == 1 ? gemm_tile<R, kWide, 1, Halves> : gemm_tile<R, kWide, 2, Halves>;
+    return step == 1 ? gemm_tile<R, 1, 1, Halves> : gemm_tile<R, 1, 2, Halves>;
   }
 };
-template <>
-struct GemmRow<0> {
+template <bool Halves>
+struct GemmRow<0, Halves> {
   static GemmTile pick(int, int, bool) { return nullptr; }
 };
 
 void gemm(int rows, int step, bool wide, const float* const* a, int64_t entries, int channels, const float* b, float* c,
           int64_t c_stride, bool accumulate) {
-  GemmRow<kMaxRows>::pick(rows, step, wide)(a, entries, channels, b, c, c_stride, accumulate);
+  GemmRow<kMaxRows, false>::pick(rows, step, wide)(a, entries, channels, b, c, c_stride, accumulate);
+}
+
+void gemm_half(int rows, int step, bool wide, const float* const* a, int64_t entries, int, const float* b, float* c,
+               int64_t c_stride, bool accumulate) {
+  GemmRow<kMaxRows, true>::pick(rows, step, wide)(a, entries, 16, b, c, c_stride, accumulate);
 }
 
 // ---- packing with the prologue ------------------------------------------------------------------------------------
@@ -83,7 +146,7 @@ struct Stem {
   V operator()(const float* pixel, int part) const { return stem_value(weight + part * kLanes, pixel); }
 };
 
-template <Prologue P, class Source>
+template <Prologue P, class Source, class Out>
 void pack_run(const float* src, int64_t pixels, int shift, int64_t x0, float* dst, const PackBlock& job) {
   const Source source(job);
   V scale[kParts], bias[kParts];
@@ -99,21 +162,24 @@ void pack_run(const float* src, int64_t pixels, int shift, int64_t x0, float* ds
       V x = source(s, v);
       if (P == Prologue::feature) x = leaky(fma(x, gain, bias[v]), 0.2f);
       if (P != Prologue::copy) x = x * scale[v];
-      store(dst + i * 16 + v * kLanes, x);
+      Out::put(dst + i * 16 + v * kLanes, x);
     }
   }
 }
 
-template <class Source>
+template <class Source, class Out>
 void pack_run_of(const float* src, int64_t pixels, int shift, int64_t x0, float* dst, const PackBlock& job) {
-  if (job.bias != nullptr) return pack_run<Prologue::feature, Source>(src, pixels, shift, x0, dst, job);
-  if (job.scale != nullptr) return pack_run<Prologue::scale, Source>(src, pixels, shift, x0, dst, job);
-  pack_run<Prologue::copy, Source>(src, pixels, shift, x0, dst, job);
+  if (job.bias != nullptr) return pack_run<Prologue::feature, Source, Out>(src, pixels, shift, x0, dst, job);
+  if (job.scale != nullptr) return pack_run<Prologue::scale, Source, Out>(src, pixels, shift, x0, dst, job);
+  pack_run<Prologue::copy, Source, Out>(src, pixels, shift, x0, dst, job);
 }
 
 void pack_run_any(const float* src, int64_t pixels, int shift, int64_t x0, float* dst, const PackBlock& job) {
-  if (job.stem_weight != nullptr) return pack_run_of<Stem>(src, pixels, shift, x0, dst, job);
-  pack_run_of<Stored>(src, pixels, shift, x0, dst, job);
+  const bool stem = job.stem_weight != nullptr;
+  if (stem && job.half) return pack_run_of<Stem, Half>(src, pixels, shift, x0, dst, job);
+  if (stem) return pack_run_of<Stem, Full>(src, pixels, shift, x0, dst, job);
+  if (job.half) return pack_run_of<Stored, Half>(src, pixels, shift, x0, dst, job);
+  pack_run_of<Stored, Full>(src, pixels, shift, x0, dst, job);
 }
 
 void zero_pixels(float* dst, int64_t pixels) {
@@ -311,7 +377,6 @@ double fma_peak(int64_t iterations) {
 }
 
 constexpr IsaKernels kTable = {
-    kName,          kWide * 16,      kMaxRows,     kChunkEntries,    gemm,
-    pack,           blur,            store_run,    upsample_blur_row, winograd_input,
-    winograd_output, nested_input,   nested_up_output, nested_down_output, linear,
+    kName,          kWide * 16,   kMaxRows,         kChunkEntries,      gemm,   gemm_half, pack,     blur, store_run,
+    upsample_blur_row, winograd_input, winograd_output, nested_input, nested_up_output, nested_down_output, linear,
     to_rgb,         fma_peak};

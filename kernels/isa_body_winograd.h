@@ -23,7 +23,8 @@ inline void transform_at(const V r[6], V o[4]) {
   o[3] = fma(big_m, splat(2 * kSqrt2), m * splat(kSqrt2 / 4)) + r[5];
 }
 
-void winograd_input(const float* region, int64_t region_cols, int64_t tiles, float* v_out, int64_t v_stride) {
+template <class Out>
+void winograd_input_tiles(const float* region, int64_t region_cols, int64_t tiles, float* v_out, int64_t v_stride) {
   for (int64_t t = 0; t < tiles; ++t)
     for (int part = 0; part < kParts; ++part) {
       const float* s = region + t * 64 + part * kLanes;
@@ -38,9 +39,14 @@ void winograd_input(const float* region, int64_t region_cols, int64_t tiles, flo
       for (int i = 0; i < 6; ++i) {
         V out[6];
         transform_bt(half[i], out);
-        for (int j = 0; j < 6; ++j) store(d + (i * 6 + j) * v_stride, out[j]);
+        for (int j = 0; j < 6; ++j) Out::put(d + (i * 6 + j) * v_stride, out[j]);
       }
     }
+}
+
+void winograd_input(const float* region, int64_t region_cols, int64_t tiles, bool half, float* v, int64_t v_stride) {
+  if (half) return winograd_input_tiles<Half>(region, region_cols, tiles, v, v_stride);
+  winograd_input_tiles<Full>(region, region_cols, tiles, v, v_stride);
 }
 
 void winograd_output(const float* m, int64_t m_stride, int64_t tiles, float* out, int64_t out_cols) {
@@ -84,7 +90,7 @@ inline void nested_at(const V m[4], V o[3]) {
 }
 
 // Two-tap samples lie at step*j, single-tap samples at step*j + 1; a tile advances by 3*step.
-template <int Step>
+template <int Step, class Out>
 void nested_input_tiles(const float* region, int64_t region_cols, int64_t tiles, float* v_out, int64_t v_stride) {
   for (int64_t t = 0; t < tiles; ++t)
     for (int part = 0; part < kParts; ++part) {
@@ -101,27 +107,29 @@ void nested_input_tiles(const float* region, int64_t region_cols, int64_t tiles,
       for (int r = 0; r < 4; ++r) {
         V out[4];
         nested_bt(half[r], out);
-        for (int c = 0; c < 4; ++c) store(d + (kEven + r * 4 + c) * v_stride, out[c]);
+        for (int c = 0; c < 4; ++c) Out::put(d + (kEven + r * 4 + c) * v_stride, out[c]);
       }
       for (int c = 0; c < 3; ++c) {
         V column[4], out[4];
         for (int r = 0; r < 4; ++r) column[r] = at(Step * r, Step * c + 1);
         nested_bt(column, out);
-        for (int r = 0; r < 4; ++r) store(d + (kOddColumn + r * 3 + c) * v_stride, out[r]);
+        for (int r = 0; r < 4; ++r) Out::put(d + (kOddColumn + r * 3 + c) * v_stride, out[r]);
       }
       for (int r = 0; r < 3; ++r) {
         V row[4], out[4];
         for (int c = 0; c < 4; ++c) row[c] = at(Step * r + 1, Step * c);
         nested_bt(row, out);
-        for (int c = 0; c < 4; ++c) store(d + (kOddRow + c * 3 + r) * v_stride, out[c]);
-        for (int c = 0; c < 3; ++c) store(d + (kOdd + r * 3 + c) * v_stride, at(Step * r + 1, Step * c + 1));
+        for (int c = 0; c < 4; ++c) Out::put(d + (kOddRow + c * 3 + r) * v_stride, out[c]);
+        for (int c = 0; c < 3; ++c) Out::put(d + (kOdd + r * 3 + c) * v_stride, at(Step * r + 1, Step * c + 1));
       }
     }
 }
 
-void nested_input(const float* region, int64_t region_cols, int64_t tiles, int step, float* v_out, int64_t v_stride) {
-  if (step == 1) return nested_input_tiles<1>(region, region_cols, tiles, v_out, v_stride);
-  nested_input_tiles<2>(region, region_cols, tiles, v_out, v_stride);
+void nested_input(const float* region, int64_t region_cols, int64_t tiles, int step, bool half, float* v,
+                  int64_t v_stride) {
+  if (step == 2) return nested_input_tiles<2, Full>(region, region_cols, tiles, v, v_stride);
+  if (half) return nested_input_tiles<1, Half>(region, region_cols, tiles, v, v_stride);
+  nested_input_tiles<1, Full>(region, region_cols, tiles, v, v_stride);
 }
 
 // The nine sums of each kind of one tile: sums[row][column].

@@ -19,6 +19,7 @@ struct PackBlock {
   const float* bias;   // 16 values: the feature half, lrelu(v*feature_gain + bias, .2)*sqrt2; null: plain
   float feature_gain;
   const float* stem_weight;  // [4][16], or null
+  bool half;                 // dst for gemm_half
 };
 
 // A run of pixels of to_rgb.h: x[b] points to the first pixel of block b (unused where the stem computes the feature).
@@ -51,6 +52,10 @@ struct IsaKernels {
   // c: pixel r of the first 16 channels at c + 16*r, of the next 16 at c + c_stride + 16*r. step is 1 or 2.
   void (*gemm)(int rows, int step, bool wide, const float* const* a, int64_t entries, int channels, const float* b,
                float* c, int64_t c_stride, bool accumulate);
+  // The same in bf16: channels is 16; b holds words of two rounded channels, [e*8 + k/2][panel]; a comes from pack(),
+  // winograd_input() or nested_input() with `half`, in a form of the table's own.
+  void (*gemm_half)(int rows, int step, bool wide, const float* const* a, int64_t entries, int channels, const float* b,
+                    float* c, int64_t c_stride, bool accumulate);
   void (*pack)(const PackBlock&);
   // [1,3,3,1]x[1,3,3,1]/64 blur of one block: src[rows][cols] -> dst[rows-3][cols-3]; tmp: cols pixels.
   void (*blur)(const float* src, int64_t rows, int64_t cols, float* tmp, float* dst);
@@ -62,12 +67,14 @@ struct IsaKernels {
   // tmp: pixels + 3 pixels.
   void (*upsample_blur_row)(const Epilogue&, const float* const rows[4], int64_t pixels, float* tmp, float* y);
   // Winograd F(4x4,3x3): V[xi] for `tiles` tiles from region[6][4*tiles+2][16]; V[xi] at v + xi*v_stride + 16*tile.
-  void (*winograd_input)(const float* region, int64_t region_cols, int64_t tiles, float* v, int64_t v_stride);
+  void (*winograd_input)(const float* region, int64_t region_cols, int64_t tiles, bool half, float* v,
+                         int64_t v_stride);
   // out[4][4*tiles][16] from M[xi] at m + xi*m_stride + 16*tile.
   void (*winograd_output)(const float* m, int64_t m_stride, int64_t tiles, float* out, int64_t out_cols);
   // Nested F(3,2) (isa_body_winograd.h): the 49 planes of `tiles` tiles from a region of 4 rows (step 1, up) or 7 rows
-  // (step 2, down), tiles 3*step columns apart.
-  void (*nested_input)(const float* region, int64_t region_cols, int64_t tiles, int step, float* v, int64_t v_stride);
+  // (step 2, down; never half), tiles 3*step columns apart.
+  void (*nested_input)(const float* region, int64_t region_cols, int64_t tiles, int step, bool half, float* v,
+                       int64_t v_stride);
   // Six rows of 6*tiles pixels of the transposed convolution.
   void (*nested_up_output)(const float* m, int64_t m_stride, int64_t tiles, float* const rows[6]);
   // out[3][3*tiles][16] of the stride-2 convolution.
@@ -82,7 +89,8 @@ struct IsaKernels {
   double (*fma_peak)(int64_t iterations);
 };
 
-const IsaKernels* isa_avx512();  // null when not compiled in
+const IsaKernels* isa_avx512_bf16();  // null when not compiled in
+const IsaKernels* isa_avx512();
 const IsaKernels* isa_avx2();
 const IsaKernels* isa_generic();  // NEON on aarch64, SSE2 on x86-64, plain vectors elsewhere
 

@@ -28,7 +28,8 @@ Status pack_transformed(TransformWeights& out, const TransformScheme& scheme, Fi
                         const Panels& panels, const InputBlocks& in, const float* weight, int64_t outs, double scale,
                         ThreadPool& pool) {
   constexpr int kMostMatrices = 36;
-  const int64_t k = in.count() * kBlock, matrix_floats = k * panels.out_blocks * kBlock;
+  const int64_t rows = weight_rows(kBlock, out.precision);  // of a block
+  const int64_t matrix_floats = in.count() * rows * panels.out_blocks * kBlock;
   const size_t bytes = static_cast<size_t>(scheme.matrices * matrix_floats) * sizeof(float);
   out.scheme = &scheme;
   out.u = AlignedBuffer(bytes);
@@ -36,17 +37,25 @@ Status pack_transformed(TransformWeights& out, const TransformScheme& scheme, Fi
   pool.parallel_for(panels.count() * in.count(), [&](int64_t item, int) {
     const int64_t p = item / in.count(), block = item % in.count();
     const int64_t width = panels.blocks(p) * kBlock, o0 = panels.first_block(p) * kBlock;
-    float* panel = out.u.floats() + o0 * k + block * kBlock * width;
+    float* panel = out.u.floats() + (o0 * in.count() + block * width) * rows;
+    const int64_t pair = kBlock / rows;
     double g[9][kMaxPanel];
-    float u[kMostMatrices][kMaxPanel];
+    float u[2][kMostMatrices][kMaxPanel];
     for (int64_t i = 0; i < kBlock; ++i) {
       for (int64_t j = 0; j < width; ++j) {
         const bool real = o0 + j < outs && i < in.real(block);
         const float* source = weight + ((o0 + j) * in.in_channels + in.first(block) + i) * 9;
         for (int t = 0; t < 9; ++t) g[t][j] = real ? source[t] * scale : 0;
       }
-      transform(g, width, u);
-      for (int m = 0; m < scheme.matrices; ++m) std::copy_n(u[m], width, panel + m * matrix_floats + i * width);
+      transform(g, width, u[i % pair]);
+      if (i % pair + 1 < pair) continue;
+      for (int m = 0; m < scheme.matrices; ++m) {
+        float* row = panel + m * matrix_floats + i / pair * width;
+        if (pair == 2)
+          pack_pair(u[0][m], u[1][m], width, row);
+        else
+          std::copy_n(u[0][m], width, row);
+      }
     }
   });
   return Status();
@@ -76,8 +85,9 @@ TransformSchedule plan_transform(const TransformScheme& scheme, const IsaKernels
 // all tiles.
 void TransformGemm::multiply(int matrix, int64_t panel0, int64_t panel1, int64_t tiles, const float* v, float* m,
                              const float** pointers) const {
-  const int64_t k = in_blocks * kBlock, groups = ceil_div(tiles, isa.max_rows);
-  const float* u = weights.u.floats() + matrix * k * panels.out_blocks * kBlock;
+  const int64_t rows = weight_rows(kBlock, weights.precision), groups = ceil_div(tiles, isa.max_rows);
+  const float* u = weights.u.floats() + matrix * in_blocks * rows * panels.out_blocks * kBlock;
+  const auto gemm = micro_kernel(isa, weights.precision);
   const int plane0 = weights.scheme->first_plane[matrix], plane1 = weights.scheme->first_plane[matrix + 1];
   for (int64_t e0 = 0; e0 < in_blocks; e0 += kEntries) {
     const int64_t entries = std::min(kEntries, in_blocks - e0);
@@ -85,13 +95,13 @@ void TransformGemm::multiply(int matrix, int64_t panel0, int64_t panel1, int64_t
       const float* v_chunk = v + plane * schedule.v_stride + e0 * tiles * kBlock;
       for (int64_t p = panel0; p < panel1; ++p) {
         const int64_t blocks = panels.blocks(p), first = panels.first_block(p);
-        const float* b = u + first * kBlock * k + e0 * kBlock * blocks * kBlock;
+        const float* b = u + (first * in_blocks + e0 * blocks) * rows * kBlock;
         for (int64_t g = 0; g < groups; ++g) {
           const int64_t t = g * tiles / groups, next = (g + 1) * tiles / groups;
           for (int64_t e = 0; e < entries; ++e) pointers[e] = v_chunk + (e * tiles + t) * kBlock;
-          isa.gemm(static_cast<int>(next - t), 1, blocks * kBlock == isa.panel, pointers, entries,
-                   static_cast<int>(kBlock), b, m + plane * schedule.m_stride + (first * tiles + t) * kBlock,
-                   tiles * kBlock, e0 > 0);
+          gemm(static_cast<int>(next - t), 1, blocks * kBlock == isa.panel, pointers, entries,
+               static_cast<int>(kBlock), b, m + plane * schedule.m_stride + (first * tiles + t) * kBlock,
+               tiles * kBlock, e0 > 0);
         }
       }
     }

@@ -18,7 +18,6 @@ extern const TransformScheme kWinograd4x4;  // 36 planes, each with its own matr
 extern const TransformScheme kNested3x2;    // 49 planes, 25 matrices; the order of isa_body_winograd.h
 
 // Transforms the 3x3 kernels g[9][width] of `width` output channels in double: u[matrix][kMaxPanel].
-constexpr int64_t kMaxPanel = 32;
 using FilterTransform = void (*)(const double (*g)[kMaxPanel], int64_t width, float (*u)[kMaxPanel]);
 void winograd4x4_filters(const double (*g)[kMaxPanel], int64_t width, float (*u)[kMaxPanel]);
 void nested_up_filters(const double (*g)[kMaxPanel], int64_t width, float (*u)[kMaxPanel]);

@@ -14,7 +14,7 @@ UpConv2dWeights& UpConv2dWeights::operator=(UpConv2dWeights&&) noexcept = defaul
 
 Result<UpConv2dWeights> UpConv2dWeights::pack(int64_t in_channels, int64_t out_channels, const float* weight,
                                               double scale, const std::vector<float>& bias, ThreadPool& pool,
-                                              int64_t split, ConvAlgorithm algorithm) {
+                                              int64_t split, ConvAlgorithm algorithm, Precision precision) {
   if (in_channels < 1 || out_channels < 1) return fail(Code::usage, "upconv2d: empty geometry");
   if (!bias.empty() && static_cast<int64_t>(bias.size()) != out_channels)
     return fail(Code::usage, "upconv2d: bias has ", bias.size(), " entries, the output has ", out_channels,
@@ -36,8 +36,10 @@ Result<UpConv2dWeights> UpConv2dWeights::pack(int64_t in_channels, int64_t out_c
     w.bias.assign(static_cast<size_t>(w.panels.out_blocks * kBlock), 0.f);
     std::copy(bias.begin(), bias.end(), w.bias.begin());
   }
-  if (algorithm == ConvAlgorithm::nested3x2) {
+  if (algorithm == ConvAlgorithm::nested3x2 || precision == Precision::bf16)
     w.in.channels_per_block = static_cast<int>(kBlock);
+  if (algorithm == ConvAlgorithm::nested3x2) {
+    w.nested.precision = precision;
     GPEN_RETURN_IF_ERROR(pack_transformed(w.nested, kNested3x2, nested_up_filters, w.panels, w.in, weight, out_channels,
                                           scale, pool));
     return result;
@@ -48,6 +50,7 @@ Result<UpConv2dWeights> UpConv2dWeights::pack(int64_t in_channels, int64_t out_c
   };
   const std::vector<Line> even = {{0, 2}, {1, 0}}, odd = {{1, 1}};
   for (int p = 0; p < Impl::kPhases; ++p) {
+    w.phase[p].precision = precision;
     for (const Line& r : p / 2 == 0 ? even : odd)
       for (const Line& c : p % 2 == 0 ? even : odd) w.phase[p].taps.push_back({r.offset, c.offset, r.k, c.k});
     GPEN_RETURN_IF_ERROR(pack_direct(w.phase[p], w.panels, w.in, weight, out_channels, 3, 3, scale, pool));

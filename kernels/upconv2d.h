@@ -22,7 +22,8 @@ class UpConv2dWeights {
   // weight: out_channels x in_channels x 3 x 3, times scale; bias: out_channels or empty; split: see Conv2dWeights.
   static Result<UpConv2dWeights> pack(int64_t in_channels, int64_t out_channels, const float* weight, double scale,
                                       const std::vector<float>& bias, ThreadPool& pool, int64_t split = 0,
-                                      ConvAlgorithm algorithm = ConvAlgorithm::automatic);
+                                      ConvAlgorithm algorithm = ConvAlgorithm::automatic,
+                                      Precision precision = Precision::fp32);
   ConvAlgorithm algorithm() const;
   size_t packed_bytes() const;
   struct Impl;

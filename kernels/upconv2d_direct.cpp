@@ -46,7 +46,8 @@ void upconv2d_direct(Exec& exec, const UpConv2dWeights::Impl& w, const ConvInput
   float* scratch = exec.ws.take(static_cast<size_t>(thread_floats * exec.pool.size()), &scratch_handle);
   float* buffer = exec.ws.take(static_cast<size_t>(y.n * group * panel_blocks * t_plane), &buffer_handle);
 
-  const RegionSource source{w.isa, &w.in, &in, PadMode::zero, 1, false};
+  const RegionSource source{w.isa, &w.in, &in, PadMode::zero, 1, false,
+                            w.phase[0].precision == Precision::bf16};
   for (int64_t g0 = 0; g0 < w.panels.count() && !exec.dry(); g0 += group) {
     const int64_t g1 = std::min(g0 + group, w.panels.count());
     const int64_t block0 = w.panels.first_block(g0);

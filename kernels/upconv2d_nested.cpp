@@ -34,6 +34,7 @@ void upconv2d_nested(Exec& exec, const UpConv2dWeights::Impl& w, const ConvInput
     return t + ((image * out_blocks + b) * ring + row % ring) * row_floats;
   };
 
+  const bool half = w.nested.precision == Precision::bf16;
   const RegionSource source{w.isa, &w.in, &in, PadMode::zero, 1, false};
   const TransformGemm gemm{*w.isa, w.nested, w.panels, w.in.count(), schedule, scratch};
   int64_t y0 = 0;  // first output row that is not finished
@@ -46,7 +47,7 @@ void upconv2d_nested(Exec& exec, const UpConv2dWeights::Impl& w, const ConvInput
           for_tile_runs(tile_cols, t0, count, [&](int64_t row, int64_t tx, int64_t run, int64_t offset) {
             const int64_t ty = ty0 + row % rows, cols = 3 * run + 1;
             source.pack(row / rows, b, 1, 3 * ty - 1, 3 * tx - 1, 4, cols, region, nullptr);
-            w.isa->nested_input(region, cols, run, 1, v + offset * kBlock, v_stride);
+            w.isa->nested_input(region, cols, run, 1, half, v + offset * kBlock, v_stride);
           });
         },
         [&](int, int64_t b, int64_t t0, int64_t count, const float* m, int64_t m_stride) {

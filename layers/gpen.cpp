@@ -35,6 +35,7 @@ struct Activation {
 
 struct GpenNet::Impl {
   GpenArch arch;
+  Precision precision = Precision::fp32;
   std::shared_ptr<ThreadPool> pool;
   std::vector<float> ecd0;         // the 1x1 convolution of the picture, computed where it is read
   std::vector<Conv2dWeights> ecd;  // ecd1, ecd2, ...: from in_size / 2 down to 4
@@ -118,7 +119,7 @@ Status GpenNet::Impl::load_decoder(const WeightStore& store) {
   auto add_conv = [&](const std::string& name, ActivationChannels in, int64_t out, bool up, int resolution) -> Status {
     const int from = up ? kNestedFrom : kWinogradFrom;
     const auto algorithm = resolution >= from ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
-    GPEN_ASSIGN(auto conv, StyledConv::load(store, name, in, out, arch.style_dim, up, algorithm, *pool));
+    GPEN_ASSIGN(auto conv, StyledConv::load(store, name, in, out, arch.style_dim, up, algorithm, precision, *pool));
     convs.push_back(std::move(conv));
     names.push_back(name);
     return Status();
@@ -290,9 +291,10 @@ GpenNet::GpenNet(GpenNet&&) noexcept = default;
 GpenNet& GpenNet::operator=(GpenNet&&) noexcept = default;
 GpenNet::~GpenNet() = default;
 
-Result<GpenNet> GpenNet::load(const WeightStore& store, std::shared_ptr<ThreadPool> pool) {
+Result<GpenNet> GpenNet::load(const WeightStore& store, std::shared_ptr<ThreadPool> pool, Precision precision) {
   auto impl = std::make_unique<Impl>();
   impl->pool = std::move(pool);
+  impl->precision = precision;
   GPEN_RETURN_IF_ERROR(impl->load(store));
   return GpenNet(std::move(impl));
 }

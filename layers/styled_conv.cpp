@@ -52,7 +52,7 @@ Result<LinearWeights> squared_norms(const std::vector<float>& weight, const Acti
 
 Result<StyledConv> StyledConv::load(const WeightStore& store, const std::string& name, ActivationChannels in,
                                     int64_t out, int style_dim, bool upsample, ConvAlgorithm algorithm,
-                                    ThreadPool& pool) {
+                                    Precision precision, ThreadPool& pool) {
   StyledConv s;
   s.in_ = in;
   s.out_ = out;
@@ -71,12 +71,13 @@ Result<StyledConv> StyledConv::load(const WeightStore& store, const std::string&
   GPEN_ASSIGN(s.squared_norms_, squared_norms(weight, in, out, scale, pool));
   const int64_t split = in.feature > 0 ? in.x : 0;
   if (upsample) {
-    GPEN_ASSIGN(s.upconv_, UpConv2dWeights::pack(in.total(), out, weight.data(), scale, bias, pool, split, algorithm));
+    GPEN_ASSIGN(s.upconv_, UpConv2dWeights::pack(in.total(), out, weight.data(), scale, bias, pool, split, algorithm,
+                                                    precision));
   } else {
     ConvGeometry g;
     g.in_channels = in.total();
     g.out_channels = out;
-    GPEN_ASSIGN(s.conv_, Conv2dWeights::pack(g, weight.data(), scale, bias, pool, algorithm, split));
+    GPEN_ASSIGN(s.conv_, Conv2dWeights::pack(g, weight.data(), scale, bias, pool, algorithm, split, precision));
   }
   return s;
 }

@@ -28,7 +28,8 @@ class StyledConv {
  public:
   // in: channels of the input; out: of the convolution (the activation has twice as many).
   static Result<StyledConv> load(const WeightStore& store, const std::string& name, ActivationChannels in, int64_t out,
-                                 int style_dim, bool upsample, ConvAlgorithm algorithm, ThreadPool& pool);
+                                 int style_dim, bool upsample, ConvAlgorithm algorithm, Precision precision,
+                                 ThreadPool& pool);
   // latent: n x style_dim. style: n x in.padded(), demodulation: n x out rounded up to 16; squared: scratch like style.
   void modulate(Exec& exec, const float* latent, int64_t n, float* style, float* squared, float* demodulation) const;
   // y: the convolution's half of the activation. in.in_scale is set from style.
