@@ -149,7 +149,9 @@ Status bench(const BenchOptions& options) {
   std::unique_ptr<BenchNetwork> network;
   {
     GPEN_ASSIGN(const WeightStore store, open_model(path.string()));
-    GPEN_ASSIGN(network, BenchNetwork::load(store, pool));
+    GPEN_ASSIGN(const Architecture arch, detect_architecture(store));
+    if (!std::holds_alternative<GpenArch>(arch)) GPEN_RETURN_IF_ERROR(options.compute.check_fp32(describe(arch)));
+    GPEN_ASSIGN(network, BenchNetwork::load(store, pool, options.compute.gpen_precision()));
   }
   const double load_ms = ms_since(start);
   if (options.layers && !network->reports_layers())
@@ -162,6 +164,7 @@ Status bench(const BenchOptions& options) {
   const Json json = {{"results",
                       {{{"arch", options.model},
                         {"device", "cpu"},
+                        {"isa", isa_name()},
                         {"precision", options.compute.precision},
                         {"batch", options.batch},
                         {"threads", pool->size()},
@@ -173,8 +176,9 @@ Status bench(const BenchOptions& options) {
   const bool json_on_stdout = options.json == "-";
   FILE* text = json_on_stdout ? stderr : stdout;
   if (options.layers) print_layers(timing.layers, text);
-  std::fprintf(text, "%s, input %s, cpu (%s), %d threads: min %.1f ms, median %.1f ms, load %.0f ms, peak %.0f MB\n",
-               options.model.c_str(), network->input_shape().c_str(), isa_name(), pool->size(), min_ms, median_ms,
+  std::fprintf(text, "%s, input %s, cpu (%s), %s, %d threads: min %.1f ms, median %.1f ms, load %.0f ms, peak %.0f MB\n",
+               options.model.c_str(), network->input_shape().c_str(), isa_name(),
+               options.compute.precision.c_str(), pool->size(), min_ms, median_ms,
                load_ms, rss);
   return options.json.empty() ? Status() : write_json(json, options.json);
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/conv2d.h"
 #include "layers/network.h"
 #include "weights/weight_store.h"
 
@@ -12,8 +13,9 @@ namespace gpen::app {
 class BenchNetwork {
  public:
   virtual ~BenchNetwork() = default;
-  // Whichever network the weights are. Code::model when they are none.
-  static Result<std::unique_ptr<BenchNetwork>> load(const WeightStore& store, std::shared_ptr<ThreadPool> pool);
+  // Whichever network the weights are; the precision is a GPEN's. Code::model when they are none.
+  static Result<std::unique_ptr<BenchNetwork>> load(const WeightStore& store, std::shared_ptr<ThreadPool> pool,
+                                                    Precision precision);
 
   // Makes the input: formula values of a GPEN's or ParseNet's own side, 640 x 640 for a detector, 256 x 256 for an
   // upscaler. Code::usage when the network takes one image at a time and batch is more.

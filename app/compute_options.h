@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "kernels/conv2d.h"
 #include "runtime/status.h"
 #include "runtime/thread_pool.h"
 
@@ -11,12 +12,16 @@ namespace gpen::app {
 
 struct ComputeOptions {
   std::string device = "auto";     // auto | cpu | cuda | cuda:N
-  std::string precision = "fp32";  // fp32 | tf32 | bf16 | fp16
+  std::string precision = "fp32";  // fp32 | bf16 (of a GPEN) | tf32 and fp16, which the CPU does not have
   int threads = 0;                 // 0: all that this process may use
 
   void add_to(CLI::App* sub);
   // Code::usage for a name that is none; Code::device for a device or a precision that this build cannot provide.
   Status check() const;
+  // Of a GPEN on the CPU. Other networks compute in fp32.
+  Precision gpen_precision() const { return precision == "bf16" ? Precision::bf16 : Precision::fp32; }
+  // Code::usage when bf16 was asked for but no GPEN takes part; `what` is the network in words.
+  Status check_fp32(const std::string& what) const;
   std::shared_ptr<ThreadPool> make_pool() const { return std::make_shared<ThreadPool>(threads); }
 };
 

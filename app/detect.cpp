@@ -21,6 +21,7 @@ struct DetectOptions {
 
 Status detect(const DetectOptions& options) {
   GPEN_RETURN_IF_ERROR(options.compute.check());
+  GPEN_RETURN_IF_ERROR(options.compute.check_fp32("a face detector"));
   GPEN_RETURN_IF_ERROR(check_isa());
   const DetectionOptions detection = options.detection.resolved();
   GPEN_RETURN_IF_ERROR(check(detection));

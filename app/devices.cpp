@@ -35,7 +35,7 @@ Status print_devices(bool json) {
                          {"available_isas", available_isas()},
                          {"cores", hardware_threads()},
                          {"memory_mb", memory_mb},
-                         {"precisions", {"fp32"}}}},
+                         {"precisions", {"fp32", "bf16"}}}},
                        {"cuda",
                         {{"backend", false},
                          {"driver", cuda.library},
@@ -55,7 +55,7 @@ Status print_devices(bool json) {
   } else {
     for (size_t i = 0; i < cuda.names.size(); ++i) std::printf("cuda:%zu   %s\n", i, cuda.names[i].c_str());
   }
-  std::printf("backends cpu (fp32); this build has no CUDA backend\n");
+  std::printf("backends cpu (fp32, bf16); this build has no CUDA backend\n");
   return {};
 }
 

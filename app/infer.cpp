@@ -34,8 +34,9 @@ struct Output {
   }
 };
 
-Status infer_gpen(const WeightStore& weights, const TensorView& input, uint64_t seed, Pool pool, WeightStore* result) {
-  GPEN_ASSIGN(GpenNet net, GpenNet::load(weights, pool));
+Status infer_gpen(const WeightStore& weights, const TensorView& input, uint64_t seed, Precision precision, Pool pool,
+                  WeightStore* result) {
+  GPEN_ASSIGN(GpenNet net, GpenNet::load(weights, pool, precision));
   const GpenArch arch = net.arch();
   if (input.h != arch.in_size || input.w != arch.in_size)
     return fail(Code::usage, "input is ", input.shape_string(), ", this GPEN takes ", arch.in_size, "x", arch.in_size);
@@ -95,11 +96,12 @@ Status infer(const InferOptions& options) {
 
   GPEN_ASSIGN(const WeightStore weights, open_model(options.model));
   GPEN_ASSIGN(const Architecture arch, detect_architecture(weights));
+  if (!std::holds_alternative<GpenArch>(arch)) GPEN_RETURN_IF_ERROR(options.compute.check_fp32(describe(arch)));
   const Pool pool = options.compute.make_pool();
   WeightStore result;
   result.metadata["gpen.arch"] = describe(arch);
   if (std::holds_alternative<GpenArch>(arch)) {
-    GPEN_RETURN_IF_ERROR(infer_gpen(weights, input, options.seed, pool, &result));
+    GPEN_RETURN_IF_ERROR(infer_gpen(weights, input, options.seed, options.compute.gpen_precision(), pool, &result));
   } else if (std::holds_alternative<RetinaFaceArch>(arch)) {
     GPEN_RETURN_IF_ERROR(infer_retinaface(weights, input, pool, &result));
   } else if (std::holds_alternative<ParseNetArch>(arch)) {

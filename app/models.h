@@ -19,10 +19,11 @@ Result<WeightStore> analytic_model(const std::string& model, int side);
 Result<WeightStore> open_model(const std::string& model);
 
 // A network from a MODEL argument. Code::model when the weights are those of another network.
-template <class Net>
-Result<std::shared_ptr<Net>> load_network(const std::string& model, const std::shared_ptr<ThreadPool>& pool) {
+template <class Net, class... Options>
+Result<std::shared_ptr<Net>> load_network(const std::string& model, const std::shared_ptr<ThreadPool>& pool,
+                                          Options... options) {
   GPEN_ASSIGN(const WeightStore store, open_model(model));
-  GPEN_ASSIGN(Net net, Net::load(store, pool));
+  GPEN_ASSIGN(Net net, Net::load(store, pool, options...));
   return std::make_shared<Net>(std::move(net));
 }
 

@@ -56,10 +56,11 @@ std::string choose_upscaler(const RestoreArguments& a) {
   return a.sr_scale > 0 ? concat("realesrnet-x", a.sr_scale) : "";
 }
 
-Result<std::shared_ptr<GpenNet>> load_gpen(const std::string& name, int side, const std::shared_ptr<ThreadPool>& pool) {
-  if (!is_analytic(name)) return load_network<GpenNet>(name, pool);
+Result<std::shared_ptr<GpenNet>> load_gpen(const std::string& name, int side, Precision precision,
+                                           const std::shared_ptr<ThreadPool>& pool) {
+  if (!is_analytic(name)) return load_network<GpenNet>(name, pool, precision);
   GPEN_ASSIGN(const WeightStore store, analytic_model(name, side));
-  GPEN_ASSIGN(GpenNet net, GpenNet::load(store, pool));
+  GPEN_ASSIGN(GpenNet net, GpenNet::load(store, pool, precision));
   return std::make_shared<GpenNet>(std::move(net));
 }
 
@@ -77,7 +78,7 @@ Result<LoadedModels> load_models(const RestoreArguments& a, const std::shared_pt
   }
 
   Models& networks = loaded.networks;
-  GPEN_ASSIGN(networks.gpen, load_gpen(loaded.gpen, a.size > 0 ? a.size : 512, pool));
+  GPEN_ASSIGN(networks.gpen, load_gpen(loaded.gpen, a.size > 0 ? a.size : 512, a.compute.gpen_precision(), pool));
   loaded.size = networks.gpen->arch().out_size;
   if (a.size > 0 && loaded.size != a.size)
     return fail(Code::usage, "--size ", a.size, ": ", loaded.gpen, " restores faces of ", loaded.size);

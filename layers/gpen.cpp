@@ -17,10 +17,12 @@ namespace {
 
 constexpr float kSqrt2 = 1.41421356237309515f;
 
-// Winograd's weights are four times as large; from this resolution on they are small next to the time they save.
-const int kWinogradFrom = getenv("W_FROM") ? atoi(getenv("W_FROM")) : 64;
-const int kNestedFrom = getenv("N_FROM") ? atoi(getenv("N_FROM")) : 64;
-const int kEncoderFrom = getenv("E_FROM") ? atoi(getenv("E_FROM")) : 32;
+// The first resolution with transformed convolutions: their weights are 2.8 (nested F(3,2)) and 4 times (Winograd) as
+// large, little where the pictures are large and much where they are small. bf16 is for little memory as well.
+struct TransformFrom {
+  int conv, up, encoder;
+};
+constexpr TransformFrom kFp32From = {32, 64, 32}, kBf16From = {64, 64, 64};
 
 constexpr size_t kMaxLevels = 16;  // resolutions 4 << 15 and below
 
@@ -36,6 +38,7 @@ struct Activation {
 struct GpenNet::Impl {
   GpenArch arch;
   Precision precision = Precision::fp32;
+  TransformFrom from = kFp32From;
   std::shared_ptr<ThreadPool> pool;
   std::vector<float> ecd0;         // the 1x1 convolution of the picture, computed where it is read
   std::vector<Conv2dWeights> ecd;  // ecd1, ecd2, ...: from in_size / 2 down to 4
@@ -80,24 +83,24 @@ Status GpenNet::Impl::load_encoder(const WeightStore& store) {
     g.pad = 0;
     g.stride = 2;
     g.blur_pad = 2;
-    GPEN_ASSIGN(auto weight, store.floats(name + ".0.1.weight", {g.out_channels, g.in_channels, 3, 3}));
+    GPEN_ASSIGN(const FloatView weight, store.view(name + ".0.1.weight", {g.out_channels, g.in_channels, 3, 3}));
     GPEN_ASSIGN(auto bias, store.floats(name + ".0.2.bias", {g.out_channels}));
-    store.release_pages(name + ".0.1.weight");
     const double scale = 1 / std::sqrt(9.0 * static_cast<double>(g.in_channels));
-    const auto algorithm = 4 << (levels - 1 - k) >= kEncoderFrom ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
+    const auto algorithm = 4 << (levels - 1 - k) >= from.encoder ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
     GPEN_ASSIGN(auto packed, Conv2dWeights::pack(g, weight.data(), scale, bias, *pool, algorithm));
+    store.release_pages(name + ".0.1.weight");
     ecd.push_back(std::move(packed));
   }
   const int64_t flat = static_cast<int64_t>(arch.encoder_channels[0]) * 16;
-  GPEN_ASSIGN(auto weight, store.floats("final_linear.0.weight", {arch.style_dim, flat}));
+  GPEN_ASSIGN(const FloatView weight, store.view("final_linear.0.weight", {arch.style_dim, flat}));
   GPEN_ASSIGN(auto bias, store.floats("final_linear.0.bias", {arch.style_dim}));
-  store.release_pages("final_linear.0.weight");
   GPEN_ASSIGN(final_linear, LinearWeights::pack(weight.data(), arch.style_dim, flat,
                                                 1 / std::sqrt(static_cast<double>(flat)), bias, 1, *pool));
+  store.release_pages("final_linear.0.weight");
   constexpr double kLrMul = 0.01;
   for (int i = 1; i <= arch.mlp_layers; ++i) {
     const std::string name = "generator.style." + std::to_string(i);
-    GPEN_ASSIGN(auto w, store.floats(name + ".weight", {arch.style_dim, arch.style_dim}));
+    GPEN_ASSIGN(const FloatView w, store.view(name + ".weight", {arch.style_dim, arch.style_dim}));
     GPEN_ASSIGN(auto b, store.floats(name + ".bias", {arch.style_dim}));
     GPEN_ASSIGN(auto packed,
                 LinearWeights::pack(w.data(), arch.style_dim, arch.style_dim,
@@ -117,8 +120,7 @@ Status GpenNet::Impl::load_decoder(const WeightStore& store) {
           input[static_cast<size_t>(c * 16 + p)];
 
   auto add_conv = [&](const std::string& name, ActivationChannels in, int64_t out, bool up, int resolution) -> Status {
-    const int from = up ? kNestedFrom : kWinogradFrom;
-    const auto algorithm = resolution >= from ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
+    const auto algorithm = resolution >= (up ? from.up : from.conv) ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
     GPEN_ASSIGN(auto conv, StyledConv::load(store, name, in, out, arch.style_dim, up, algorithm, precision, *pool));
     convs.push_back(std::move(conv));
     names.push_back(name);
@@ -295,6 +297,7 @@ Result<GpenNet> GpenNet::load(const WeightStore& store, std::shared_ptr<ThreadPo
   auto impl = std::make_unique<Impl>();
   impl->pool = std::move(pool);
   impl->precision = precision;
+  impl->from = precision == Precision::bf16 ? kBf16From : kFp32From;
   GPEN_RETURN_IF_ERROR(impl->load(store));
   return GpenNet(std::move(impl));
 }

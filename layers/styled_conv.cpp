@@ -20,15 +20,16 @@ std::vector<int64_t> padded_rows(const ActivationChannels& c) {
 
 Result<LinearWeights> load_modulation(const WeightStore& store, const std::string& name, const ActivationChannels& in,
                                       int style_dim, ThreadPool& pool) {
-  GPEN_ASSIGN(auto weight, store.floats(name + ".weight", {in.total(), style_dim}));
+  GPEN_ASSIGN(const FloatView weight, store.view(name + ".weight", {in.total(), style_dim}));
   GPEN_ASSIGN(auto bias, store.floats(name + ".bias", {in.total()}));
+  auto packed = LinearWeights::pack(weight.data(), in.total(), style_dim, 1 / std::sqrt(static_cast<double>(style_dim)),
+                                    bias, 1, pool, padded_rows(in));
   store.release_pages(name + ".weight");
-  return LinearWeights::pack(weight.data(), in.total(), style_dim, 1 / std::sqrt(static_cast<double>(style_dim)), bias,
-                             1, pool, padded_rows(in));
+  return packed;
 }
 
 // norms[o][padded i] = sum over the kernel of (W[o,i,k] * scale)^2, as a linear layer over the squared style.
-Result<LinearWeights> squared_norms(const std::vector<float>& weight, const ActivationChannels& in, int64_t out,
+Result<LinearWeights> squared_norms(const FloatView& weight, const ActivationChannels& in, int64_t out,
                                     double scale, ThreadPool& pool) {
   const std::vector<int64_t> rows = padded_rows(in);
   const int64_t padded = in.padded();
@@ -39,7 +40,7 @@ Result<LinearWeights> squared_norms(const std::vector<float>& weight, const Acti
       if (row < 0) continue;
       double sum = 0;
       for (int64_t k = 0; k < 9; ++k) {
-        const double v = weight[static_cast<size_t>((o * in.total() + row) * 9 + k)] * scale;
+        const double v = weight.data()[(o * in.total() + row) * 9 + k] * scale;
         sum += v * v;
       }
       norms[static_cast<size_t>(o * padded + i)] = static_cast<float>(sum);
@@ -59,8 +60,7 @@ Result<StyledConv> StyledConv::load(const WeightStore& store, const std::string&
   s.style_dim_ = style_dim;
   s.upsample_ = upsample;
   GPEN_ASSIGN(s.modulation_, load_modulation(store, name + ".conv.modulation", in, style_dim, pool));
-  GPEN_ASSIGN(auto weight, store.floats(name + ".conv.weight", {1, out, in.total(), 3, 3}));
-  store.release_pages(name + ".conv.weight");
+  GPEN_ASSIGN(const FloatView weight, store.view(name + ".conv.weight", {1, out, in.total(), 3, 3}));
   GPEN_ASSIGN(auto noise, store.floats(name + ".noise.weight", {1}));
   GPEN_ASSIGN(auto bias, store.floats(name + ".activate.bias", {2 * out}));
   s.noise_weight_ = noise[0];
@@ -79,6 +79,7 @@ Result<StyledConv> StyledConv::load(const WeightStore& store, const std::string&
     g.out_channels = out;
     GPEN_ASSIGN(s.conv_, Conv2dWeights::pack(g, weight.data(), scale, bias, pool, algorithm, split, precision));
   }
+  store.release_pages(name + ".conv.weight");
   return s;
 }
 

@@ -86,26 +86,26 @@ Result<const WeightTensor*> WeightStore::require(const std::string& name, const 
   return tensor;
 }
 
-Result<std::vector<float>> WeightStore::floats(const std::string& name, const std::vector<int64_t>& shape) const {
+Result<FloatView> WeightStore::view(const std::string& name, const std::vector<int64_t>& shape) const {
   GPEN_ASSIGN(const WeightTensor* tensor, require(name, shape));
   if (!is_float(tensor->dtype)) {
     return fail(Code::model, source, ": tensor ", name, " holds ", dtype_name(tensor->dtype),
                 ", expected a float type");
   }
   const int64_t count = tensor->count();
-  std::vector<float> values;
-  if (tensor->dtype == DType::f32 && reinterpret_cast<uintptr_t>(tensor->data) % alignof(float) == 0) {
-    // The common case: copied without clearing the vector first.
-    const auto* first = reinterpret_cast<const float*>(tensor->data);
-    values.assign(first, first + count);
-  } else {
-    values.resize(static_cast<size_t>(count));
-    widen(tensor->dtype, tensor->data, count, values.data());
-  }
-  if (!all_finite(values.data(), count)) {
+  const bool in_place = tensor->dtype == DType::f32 && reinterpret_cast<uintptr_t>(tensor->data) % alignof(float) == 0;
+  std::vector<float> values(in_place ? 0 : static_cast<size_t>(count));
+  if (!in_place) widen(tensor->dtype, tensor->data, count, values.data());
+  FloatView view = in_place ? FloatView(reinterpret_cast<const float*>(tensor->data)) : FloatView(std::move(values));
+  if (!all_finite(view.data(), count)) {
     return fail(Code::model, source, ": tensor ", name, " holds a value that is NaN or infinite");
   }
-  return values;
+  return view;
+}
+
+Result<std::vector<float>> WeightStore::floats(const std::string& name, const std::vector<int64_t>& shape) const {
+  GPEN_ASSIGN(const FloatView values, view(name, shape));
+  return std::vector<float>(values.data(), values.data() + find(name)->count());
 }
 
 void WeightStore::add(const std::string& name, std::vector<int64_t> shape, std::vector<float> values) {

@@ -30,6 +30,20 @@ struct WeightTensor {
   std::string shape_string() const;  // "64x3x1x1"
 };
 
+// The values of a tensor as fp32: where the file holds them so, in place; otherwise converted. Valid as long as the
+// store's tensors.
+class FloatView {
+ public:
+  explicit FloatView(std::vector<float> values) : owned_(std::move(values)), data_(owned_.data()) {}
+  explicit FloatView(const float* data) : data_(data) {}
+  FloatView(FloatView&&) noexcept = default;
+  const float* data() const { return data_; }
+
+ private:
+  std::vector<float> owned_;
+  const float* data_;
+};
+
 class WeightStore {
  public:
   std::map<std::string, WeightTensor> tensors;
@@ -46,6 +60,8 @@ class WeightStore {
   // Values as fp32 (converted from f16, bf16 or f64 when stored so). Code::model when missing, of another shape, of an
   // integer type, or when a value is NaN or infinite.
   Result<std::vector<float>> floats(const std::string& name, const std::vector<int64_t>& shape = {}) const;
+  // The same without a copy where none is needed.
+  Result<FloatView> view(const std::string& name, const std::vector<int64_t>& shape = {}) const;
   // Adds an owned fp32 tensor.
   void add(const std::string& name, std::vector<int64_t> shape, std::vector<float> values);
   // Adds an owned tensor of any type from its bytes (little-endian, as many as shape and dtype say).
