@@ -23,6 +23,14 @@ struct TransformFrom {
   int conv, up, encoder;
 };
 constexpr TransformFrom kFp32From = {32, 64, 32}, kBf16From = {64, 64, 64};
+// Narrow models: weights up to this are transformed from 16 x 16 on.
+constexpr int kSmallFrom = 16;
+constexpr int64_t kSmallBytes = int64_t{6} << 20;
+
+ConvAlgorithm choose_algorithm(int resolution, int from, int64_t in_channels, int64_t out_channels) {
+  const bool small = resolution >= kSmallFrom && in_channels * out_channels * 9 * 4 <= kSmallBytes;
+  return resolution >= from || small ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
+}
 
 constexpr size_t kMaxLevels = 16;  // resolutions 4 << 15 and below
 
@@ -86,7 +94,7 @@ Status GpenNet::Impl::load_encoder(const WeightStore& store) {
     GPEN_ASSIGN(const FloatView weight, store.view(name + ".0.1.weight", {g.out_channels, g.in_channels, 3, 3}));
     GPEN_ASSIGN(auto bias, store.floats(name + ".0.2.bias", {g.out_channels}));
     const double scale = 1 / std::sqrt(9.0 * static_cast<double>(g.in_channels));
-    const auto algorithm = 4 << (levels - 1 - k) >= from.encoder ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
+    const auto algorithm = choose_algorithm(4 << (levels - 1 - k), from.encoder, g.in_channels, g.out_channels);
     GPEN_ASSIGN(auto packed, Conv2dWeights::pack(g, weight.data(), scale, bias, *pool, algorithm));
     store.release_pages(name + ".0.1.weight");
     ecd.push_back(std::move(packed));
@@ -120,7 +128,7 @@ Status GpenNet::Impl::load_decoder(const WeightStore& store) {
           input[static_cast<size_t>(c * 16 + p)];
 
   auto add_conv = [&](const std::string& name, ActivationChannels in, int64_t out, bool up, int resolution) -> Status {
-    const auto algorithm = resolution >= (up ? from.up : from.conv) ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
+    const auto algorithm = choose_algorithm(resolution, up ? from.up : from.conv, in.total(), out);
     GPEN_ASSIGN(auto conv, StyledConv::load(store, name, in, out, arch.style_dim, up, algorithm, precision, *pool));
     convs.push_back(std::move(conv));
     names.push_back(name);
