@@ -157,39 +157,44 @@ const ConvGeometry& Conv2dWeights::geometry() const { return impl_->geometry; }
 ConvAlgorithm Conv2dWeights::algorithm() const { return impl_->algorithm; }
 size_t Conv2dWeights::packed_bytes() const { return impl_->direct.data.bytes() + impl_->winograd.u.bytes(); }
 
+PackBlock RegionSource::region(int64_t n, int64_t b, int64_t y0, int64_t x0, int64_t rows, int64_t cols) const {
+  const TensorView& size = in->x;
+  PackBlock job{};
+  const bool feature = b >= blocks->x_blocks;
+  const int64_t part_block = feature ? b - blocks->x_blocks : b;
+  if (in->stem.weight != nullptr && (feature || blocks->feature_blocks == 0)) {
+    job.src = in->stem.pixels + n * size.plane() * 4;
+    job.stem_weight = in->stem.weight + part_block * 4 * kBlock;
+  } else {
+    job.src = (feature ? in->feature : in->x).block(n, part_block);
+  }
+  job.h = size.h;
+  job.w = size.w;
+  job.reflect = pad_mode == PadMode::reflect;
+  job.shift = upsample == 2 ? 1 : 0;
+  job.scale = in->in_scale != nullptr ? in->in_scale + (n * blocks->count() + b) * kBlock : nullptr;
+  job.bias = feature ? in->feature_bias + part_block * kBlock : nullptr;
+  job.feature_gain = in->feature_gain;
+  job.half = half;
+  job.y0 = y0;
+  job.x0 = x0;
+  job.rows = rows;
+  job.cols = cols;
+  return job;
+}
+
 void RegionSource::pack(int64_t n, int64_t first, int64_t count, int64_t y0, int64_t x0, int64_t rows, int64_t cols,
                         float* dst, float* raw) const {
-  const TensorView& size = in->x;
   for (int64_t b = first; b < first + count; ++b, dst += rows * cols * kBlock) {
-    PackBlock job{};
-    const bool feature = b >= blocks->x_blocks;
-    const int64_t part_block = feature ? b - blocks->x_blocks : b;
-    if (in->stem.weight != nullptr && (feature || blocks->feature_blocks == 0)) {
-      job.src = in->stem.pixels + n * size.plane() * 4;
-      job.stem_weight = in->stem.weight + part_block * 4 * kBlock;
-    } else {
-      job.src = (feature ? in->feature : in->x).block(n, part_block);
-    }
-    job.h = size.h;
-    job.w = size.w;
-    job.reflect = pad_mode == PadMode::reflect;
-    job.shift = upsample == 2 ? 1 : 0;
-    job.scale = in->in_scale != nullptr ? in->in_scale + (n * blocks->count() + b) * kBlock : nullptr;
-    job.bias = feature ? in->feature_bias + part_block * kBlock : nullptr;
-    job.feature_gain = in->feature_gain;
-    job.half = half;
-    job.y0 = y0;
-    job.x0 = x0;
-    job.rows = blur ? rows + 3 : rows;
-    job.cols = blur ? cols + 3 : cols;
+    PackBlock job = region(n, b, y0, x0, blur ? rows + 3 : rows, blur ? cols + 3 : cols);
     job.dst = blur ? raw : dst;
     isa->pack(job);
     if (blur) isa->blur(raw, job.rows, job.cols, raw + job.rows * job.cols * kBlock, dst);
   }
 }
 
-void store_epilogue(const IsaKernels& isa, const std::vector<float>& bias, const ConvEpilogue& ep, const float* acc,
-                    int64_t pixels, int64_t n, int64_t b, int64_t row, int64_t col, TensorView& y) {
+OutputBlock output_block(const std::vector<float>& bias, const ConvEpilogue& ep, const TensorView& y, int64_t n,
+                         int64_t b, int64_t row, int64_t col) {
   const int64_t at = (row * y.w + col) * kBlock;
   const Epilogue e{ep.out_scale != nullptr ? ep.out_scale + (n * y.blocks() + b) * kBlock : nullptr,
                    bias.empty() ? nullptr : bias.data() + b * kBlock,
@@ -197,8 +202,15 @@ void store_epilogue(const IsaKernels& isa, const std::vector<float>& bias, const
                    ep.gain,
                    ep.residual_slope,
                    ep.gain2};
-  isa.store(e, acc, pixels, ep.residual.data != nullptr ? ep.residual.block(n, b) + at : nullptr,
-            ep.residual2.data != nullptr ? ep.residual2.block(n, b) + at : nullptr, y.block(n, b) + at);
+  return {e,
+          {y.block(n, b) + at, y.w * kBlock, ep.residual.data != nullptr ? ep.residual.block(n, b) + at : nullptr,
+           ep.residual2.data != nullptr ? ep.residual2.block(n, b) + at : nullptr}};
+}
+
+void store_epilogue(const IsaKernels& isa, const std::vector<float>& bias, const ConvEpilogue& ep, const float* acc,
+                    int64_t pixels, int64_t n, int64_t b, int64_t row, int64_t col, const TensorView& y) {
+  const OutputBlock out = output_block(bias, ep, y, n, b, row, col);
+  isa.store(out.epilogue, acc, pixels, out.rows);
 }
 
 void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const ConvEpilogue& ep, TensorView y) {

@@ -99,6 +99,8 @@ struct RegionSource {
   int upsample = 1;
   bool blur = false;  // the region is of the blurred picture: 3 more rows and columns are read
   bool half = false;  // for the bf16 micro-kernel
+  // One block of the region, to be packed or transformed.
+  PackBlock region(int64_t n, int64_t block, int64_t y0, int64_t x0, int64_t rows, int64_t cols) const;
   void pack(int64_t n, int64_t first, int64_t count, int64_t y0, int64_t x0, int64_t rows, int64_t cols, float* dst,
             float* raw) const;
   // Floats of `raw` that pack() needs for such a region.
@@ -129,8 +131,15 @@ void conv2d_winograd(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& 
                      TensorView y);
 void conv2d_nested(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& in, const ConvEpilogue& ep, TensorView y);
 
+// Where output block b of image n goes from (row, col) on, and what is done to its sums.
+struct OutputBlock {
+  Epilogue epilogue;
+  OutputRows rows;
+};
+OutputBlock output_block(const std::vector<float>& bias, const ConvEpilogue& ep, const TensorView& y, int64_t n,
+                         int64_t b, int64_t row, int64_t col);
 // Applies the epilogue to a run of `pixels` sums of output block b at (row, col) of image n.
 void store_epilogue(const IsaKernels& isa, const std::vector<float>& bias, const ConvEpilogue& ep, const float* acc,
-                    int64_t pixels, int64_t n, int64_t b, int64_t row, int64_t col, TensorView& y);
+                    int64_t pixels, int64_t n, int64_t b, int64_t row, int64_t col, const TensorView& y);
 
 }  // namespace gpen

@@ -29,17 +29,15 @@ void conv2d_nested(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& in
           for_tile_runs(tiles_w, t0, count, [&](int64_t row, int64_t tx, int64_t run, int64_t offset) {
             const int64_t n = row / tiles_h, ty = row % tiles_h, cols = 6 * run + 1;
             source.pack(n, b, 1, ty * 6 - pad, tx * 6 - pad, 7, cols, region, region + region_floats);
-            w.isa->nested_input(region, cols, run, 2, half, v + offset * kBlock, v_stride);
+            w.isa->nested_down_input(region, cols, run, half, v + offset * kBlock, v_stride);
           });
         },
         [&](int thread, int64_t b, int64_t t0, int64_t count, const float* m, int64_t m_stride) {
-          float* out = regions + thread * thread_floats;
           for_tile_runs(tiles_w, t0, count, [&](int64_t row, int64_t tx, int64_t run, int64_t offset) {
-            const int64_t n = row / tiles_h, ty = row % tiles_h, out_cols = 3 * run;
-            w.isa->nested_down_output(m + offset * kBlock, m_stride, run, out, out_cols);
-            const int64_t rows = std::min<int64_t>(3, y.h - ty * 3), cols = std::min(3 * run, y.w - tx * 3);
-            for (int64_t i = 0; i < rows; ++i)
-              store_epilogue(*w.isa, w.bias, ep, out + i * out_cols * kBlock, cols, n, b, ty * 3 + i, tx * 3, y);
+            const int64_t n = row / tiles_h, ty = row % tiles_h;
+            const OutputBlock to = output_block(w.bias, ep, y, n, b, ty * 3, tx * 3);
+            write_tiles<3>(w.isa->nested_down_output, *w.isa, to, m + offset * kBlock, m_stride, run, y.h - ty * 3,
+                           y.w - tx * 3, regions + thread * thread_floats);
           });
         });
   }

@@ -9,33 +9,31 @@ void conv2d_winograd(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& 
   const int64_t tiles_w = ceil_div(y.w, 4), tiles_h = ceil_div(y.h, 4), tiles = y.n * tiles_h * tiles_w;
   const TransformSchedule schedule =
       plan_transform(kWinograd4x4, *w.isa, w.in.count(), w.panels.out_blocks, tiles, exec.pool.size());
-  const int64_t most = std::min(tiles_w, kSegmentTiles), most_cols = 4 * most + 2;
-  const int64_t region_floats = 6 * most_cols * kBlock;  // the output tile needs less
+  const int64_t most = std::min(tiles_w, kSegmentTiles);
+  const int64_t region_floats = 12 * (4 * most + 2) * kBlock;  // a clipped output tile needs less
   Workspace::Handle handle, region_handle;
   float* scratch = exec.ws.take(static_cast<size_t>(schedule.floats), &handle);
   float* regions = exec.ws.take(static_cast<size_t>(region_floats * exec.pool.size()), &region_handle);
   if (!exec.dry()) {
-    const RegionSource source{w.isa, &w.in, &in, w.geometry.pad_mode, w.geometry.upsample, false};
-    const bool half = w.winograd.precision == Precision::bf16;
+    const RegionSource source{w.isa, &w.in, &in, w.geometry.pad_mode, w.geometry.upsample, false,
+                              w.winograd.precision == Precision::bf16};
     const TransformGemm gemm{*w.isa, w.winograd, w.panels, w.in.count(), schedule, scratch};
     gemm.run(
         exec.pool, tiles,
         [&](int thread, int64_t b, int64_t t0, int64_t count, float* v, int64_t v_stride) {
           float* region = regions + thread * region_floats;
           for_tile_runs(tiles_w, t0, count, [&](int64_t row, int64_t tx, int64_t run, int64_t offset) {
-            const int64_t n = row / tiles_h, ty = row % tiles_h, cols = 4 * run + 2;
-            source.pack(n, b, 1, ty * 4 - 1, tx * 4 - 1, 6, cols, region, nullptr);
-            w.isa->winograd_input(region, cols, run, half, v + offset * kBlock, v_stride);
+            const int64_t n = row / tiles_h, ty = row % tiles_h;
+            const PackBlock job = source.region(n, b, ty * 4 - 1, tx * 4 - 1, 6, 4 * run + 2);
+            w.isa->winograd_input(job, run, region, v + offset * kBlock, v_stride);
           });
         },
         [&](int thread, int64_t b, int64_t t0, int64_t count, const float* m, int64_t m_stride) {
-          float* out = regions + thread * region_floats;
           for_tile_runs(tiles_w, t0, count, [&](int64_t row, int64_t tx, int64_t run, int64_t offset) {
-            const int64_t n = row / tiles_h, ty = row % tiles_h, out_cols = 4 * run;
-            w.isa->winograd_output(m + offset * kBlock, m_stride, run, out, out_cols);
-            const int64_t rows = std::min<int64_t>(4, y.h - ty * 4), cols = std::min(4 * run, y.w - tx * 4);
-            for (int64_t i = 0; i < rows; ++i)
-              store_epilogue(*w.isa, w.bias, ep, out + i * out_cols * kBlock, cols, n, b, ty * 4 + i, tx * 4, y);
+            const int64_t n = row / tiles_h, ty = row % tiles_h;
+            const OutputBlock to = output_block(w.bias, ep, y, n, b, ty * 4, tx * 4);
+            write_tiles<4>(w.isa->winograd_output, *w.isa, to, m + offset * kBlock, m_stride, run, y.h - ty * 4,
+                           y.w - tx * 4, regions + thread * region_floats);
           });
         });
   }

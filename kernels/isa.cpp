@@ -1,5 +1,6 @@
 #include "kernels/isa.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 
@@ -27,9 +28,16 @@ const IsaKernels* const* candidates() {
   return list;
 }
 
+std::vector<const IsaKernels*>& registered() {
+  static std::vector<const IsaKernels*> list;
+  return list;
+}
+
 const IsaKernels* by_name(const std::string& name) {
   for (int i = 0; i < kCandidates; ++i)
     if (supported(candidates()[i]) && name == candidates()[i]->name) return candidates()[i];
+  for (const IsaKernels* k : registered())
+    if (name == k->name) return k;
   return nullptr;
 }
 
@@ -60,7 +68,13 @@ std::vector<std::string> available_isas() {
   std::vector<std::string> names;
   for (int i = 0; i < kCandidates; ++i)
     if (supported(candidates()[i])) names.push_back(candidates()[i]->name);
+  for (const IsaKernels* k : registered()) names.push_back(k->name);
   return names;
+}
+
+void register_isa(const IsaKernels* kernels) {
+  std::vector<const IsaKernels*>& list = registered();
+  if (std::find(list.begin(), list.end(), kernels) == list.end()) list.push_back(kernels);
 }
 
 Status check_isa() {

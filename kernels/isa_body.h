@@ -146,24 +146,32 @@ struct Stem {
   V operator()(const float* pixel, int part) const { return stem_value(weight + part * kLanes, pixel); }
 };
 
+// A pixel after the prologue.
+template <class Source, Prologue P>
+struct Prologued {
+  Source source;
+  V scale[kParts], bias[kParts], gain;
+  explicit Prologued(const PackBlock& job) : source(job), gain(splat(job.feature_gain)) {
+    for (int v = 0; v < kParts; ++v) {
+      scale[v] = job.scale != nullptr ? load(job.scale + v * kLanes) : splat(1.f);
+      bias[v] = P == Prologue::feature ? load(job.bias + v * kLanes) : splat(0.f);
+      if (P == Prologue::feature) scale[v] = scale[v] * splat(kSqrt2);
+    }
+  }
+  V operator()(const float* pixel, int part) const {
+    V x = source(pixel, part);
+    if (P == Prologue::feature) x = leaky(fma(x, gain, bias[part]), 0.2f);
+    if (P != Prologue::copy) x = x * scale[part];
+    return x;
+  }
+};
+
 template <Prologue P, class Source, class Out>
 void pack_run(const float* src, int64_t pixels, int shift, int64_t x0, float* dst, const PackBlock& job) {
-  const Source source(job);
-  V scale[kParts], bias[kParts];
-  for (int v = 0; v < kParts; ++v) {
-    scale[v] = job.scale != nullptr ? load(job.scale + v * kLanes) : splat(1.f);
-    bias[v] = P == Prologue::feature ? load(job.bias + v * kLanes) : splat(0.f);
-    if (P == Prologue::feature) scale[v] = scale[v] * splat(kSqrt2);
-  }
-  const V gain = splat(job.feature_gain);
+  const Prologued<Source, P> value(job);
   for (int64_t i = 0; i < pixels; ++i) {
     const float* s = src + ((x0 + i) >> shift) * Source::kPixelFloats;
-    for (int v = 0; v < kParts; ++v) {
-      V x = source(s, v);
-      if (P == Prologue::feature) x = leaky(fma(x, gain, bias[v]), 0.2f);
-      if (P != Prologue::copy) x = x * scale[v];
-      Out::put(dst + i * 16 + v * kLanes, x);
-    }
+    for (int v = 0; v < kParts; ++v) Out::put(dst + i * 16 + v * kLanes, value(s, v));
   }
 }
 
@@ -245,27 +253,30 @@ void blur(const float* src, int64_t rows, int64_t cols, float* tmp, float* dst) 
 // ---- epilogue -------------------------------------------------------------------------------------------------------
 struct EpilogueRegisters {
   V scale[kParts], bias[kParts];
-  float slope;
-  V gain;
-  explicit EpilogueRegisters(const Epilogue& e) : slope(e.slope), gain(splat(e.gain)) {
+  float slope, residual_slope;
+  V gain, gain2;
+  explicit EpilogueRegisters(const Epilogue& e)
+      : slope(e.slope), residual_slope(e.residual_slope), gain(splat(e.gain)), gain2(splat(e.gain2)) {
     for (int v = 0; v < kParts; ++v) {
       scale[v] = e.out_scale != nullptr ? load(e.out_scale + v * kLanes) : splat(1.f);
       bias[v] = e.bias != nullptr ? load(e.bias + v * kLanes) : splat(0.f);
     }
   }
   V operator()(V acc, int part) const { return leaky(fma(acc, scale[part], bias[part]), slope) * gain; }
+  void put(V acc, int part, const OutputRows& to, int64_t at) const {
+    V x = (*this)(acc, part);
+    if (to.residual != nullptr) x = leaky(x + load(to.residual + at), residual_slope);
+    if (to.residual2 != nullptr) x = fma(x, gain2, load(to.residual2 + at));
+    store(to.y + at, x);
+  }
 };
 
-void store_run(const Epilogue& e, const float* acc, int64_t pixels, const float* residual, const float* residual2,
-               float* y) {
+void store_run(const Epilogue& e, const float* acc, int64_t pixels, const OutputRows& to) {
   const EpilogueRegisters finish(e);
   for (int64_t i = 0; i < pixels; ++i)
     for (int v = 0; v < kParts; ++v) {
       const int64_t at = i * 16 + v * kLanes;
-      V x = finish(load(acc + at), v);
-      if (residual != nullptr) x = leaky(x + load(residual + at), e.residual_slope);
-      if (residual2 != nullptr) x = fma(x, splat(e.gain2), load(residual2 + at));
-      store(y + at, x);
+      finish.put(load(acc + at), v, to, at);
     }
 }
 
@@ -377,6 +388,6 @@ double fma_peak(int64_t iterations) {
 }
 
 constexpr IsaKernels kTable = {
-    kName,          kWide * 16,   kMaxRows,         kChunkEntries,      gemm,   gemm_half, pack,     blur, store_run,
-    upsample_blur_row, winograd_input, winograd_output, nested_input, nested_up_output, nested_down_output, linear,
-    to_rgb,         fma_peak};
+    kName,     kWide * 16,        kMaxRows,       kChunkEntries,   gemm,            gemm_half,        pack,
+    blur,      store_run,         upsample_blur_row, winograd_input, winograd_output, nested_up_input,  nested_down_input,
+    nested_up_output, nested_down_output, linear, to_rgb,          fma_peak};

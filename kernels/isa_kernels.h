@@ -41,6 +41,14 @@ struct Epilogue {
   float residual_slope, gain2;
 };
 
+// Where finished sums go: rows of pixels `stride` floats apart; the residuals are null or lie like y.
+struct OutputRows {
+  float* y;
+  int64_t stride;
+  const float* residual;
+  const float* residual2;
+};
+
 struct IsaKernels {
   const char* name;
   int panel;     // output channels of a full weight panel: 32 or 16
@@ -59,26 +67,26 @@ struct IsaKernels {
   void (*pack)(const PackBlock&);
   // [1,3,3,1]x[1,3,3,1]/64 blur of one block: src[rows][cols] -> dst[rows-3][cols-3]; tmp: cols pixels.
   void (*blur)(const float* src, int64_t rows, int64_t cols, float* tmp, float* dst);
-  // y[i] = epilogue(acc[i]) for i < pixels; residuals are null or as long as y.
-  void (*store)(const Epilogue&, const float* acc, int64_t pixels, const float* residual, const float* residual2,
-                float* y);
+  // One row: y[i] = epilogue(acc[i]) for i < pixels.
+  void (*store)(const Epilogue&, const float* acc, int64_t pixels, const OutputRows& to);
   // One output row of StyleGAN2's upsampling blur (taps [1,3,3,1]/4 in each direction): rows[0..3] are four consecutive
   // rows of the transposed convolution, or null where outside; each holds 2W+1 = pixels+1 pixels; y gets `pixels`.
   // tmp: pixels + 3 pixels.
   void (*upsample_blur_row)(const Epilogue&, const float* const rows[4], int64_t pixels, float* tmp, float* y);
-  // Winograd F(4x4,3x3): V[xi] for `tiles` tiles from region[6][4*tiles+2][16]; V[xi] at v + xi*v_stride + 16*tile.
-  void (*winograd_input)(const float* region, int64_t region_cols, int64_t tiles, bool half, float* v,
-                         int64_t v_stride);
-  // out[4][4*tiles][16] from M[xi] at m + xi*m_stride + 16*tile.
-  void (*winograd_output)(const float* m, int64_t m_stride, int64_t tiles, float* out, int64_t out_cols);
-  // Nested F(3,2) (isa_body_winograd.h): the 49 planes of `tiles` tiles from a region of 4 rows (step 1, up) or 7 rows
-  // (step 2, down; never half), tiles 3*step columns apart.
-  void (*nested_input)(const float* region, int64_t region_cols, int64_t tiles, int step, bool half, float* v,
-                       int64_t v_stride);
+  // Winograd F(4x4,3x3): plane xi of V for `tiles` tiles at v + xi*v_stride + 16*tile, from the region of 6 rows and
+  // 4*tiles + 2 columns that job describes (dst is not used). scratch: 12 rows of job.cols pixels.
+  void (*winograd_input)(const PackBlock& job, int64_t tiles, float* scratch, float* v, int64_t v_stride);
+  // Four rows of 4*tiles pixels from M.
+  void (*winograd_output)(const Epilogue&, const float* m, int64_t m_stride, int64_t tiles, const OutputRows& to);
+  // Nested F(3,2) (isa_body_winograd.h), 49 planes. Up: from a region of 4 rows and 3*tiles + 1 columns; scratch: 11
+  // rows. Down: from a packed region of 7 rows and 6*tiles + 1 columns.
+  void (*nested_up_input)(const PackBlock& job, int64_t tiles, float* scratch, float* v, int64_t v_stride);
+  void (*nested_down_input)(const float* region, int64_t region_cols, int64_t tiles, bool half, float* v,
+                            int64_t v_stride);
   // Six rows of 6*tiles pixels of the transposed convolution.
   void (*nested_up_output)(const float* m, int64_t m_stride, int64_t tiles, float* const rows[6]);
-  // out[3][3*tiles][16] of the stride-2 convolution.
-  void (*nested_down_output)(const float* m, int64_t m_stride, int64_t tiles, float* out, int64_t out_cols);
+  // Three rows of 3*tiles pixels of the stride-2 convolution.
+  void (*nested_down_output)(const Epilogue&, const float* m, int64_t m_stride, int64_t tiles, const OutputRows& to);
   // y[n][o] = sum over k of x[n][k] * w[o/16][k][o%16] for `outputs` (a multiple of 16) outputs of `count` vectors.
   void (*linear)(const float* w, int64_t inputs, int64_t outputs, const float* x, int64_t x_stride, int64_t count,
                  float* y, int64_t y_stride);

@@ -123,4 +123,20 @@ void for_tile_runs(int64_t columns, int64_t t0, int64_t count, Fn&& fn) {
   }
 }
 
+// Runs an output transform for tiles of Side x Side outputs straight into y, or, where the picture ends inside a tile,
+// into `spare` (Side rows of Side*tiles pixels) and from there.
+template <int Side, class Transform>
+void write_tiles(Transform transform, const IsaKernels& isa, const OutputBlock& to, const float* m, int64_t m_stride,
+                 int64_t tiles, int64_t rows_left, int64_t cols_left, float* spare) {
+  const int64_t cols = Side * tiles;
+  if (rows_left >= Side && cols_left >= cols) return transform(to.epilogue, m, m_stride, tiles, to.rows);
+  transform(Epilogue{nullptr, nullptr, 1, 1, 1, 1}, m, m_stride, tiles, {spare, cols * kBlock, nullptr, nullptr});
+  for (int64_t i = 0; i < std::min<int64_t>(Side, rows_left); ++i) {
+    const int64_t at = i * to.rows.stride;
+    const OutputRows row{to.rows.y + at, 0, to.rows.residual != nullptr ? to.rows.residual + at : nullptr,
+                         to.rows.residual2 != nullptr ? to.rows.residual2 + at : nullptr};
+    isa.store(to.epilogue, spare + i * cols * kBlock, std::min(cols, cols_left), row);
+  }
+}
+
 }  // namespace gpen

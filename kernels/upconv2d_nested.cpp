@@ -25,7 +25,7 @@ void upconv2d_nested(Exec& exec, const UpConv2dWeights::Impl& w, const ConvInput
                                                     n * band * tile_cols, exec.pool.size());
   const int64_t out_blocks = w.panels.out_blocks, row_floats = 6 * tile_cols * kBlock, ring = 6 * band + 3;
   const int64_t most_cols = 3 * std::min(tile_cols, kSegmentTiles) + 1;
-  const int64_t thread_floats = std::max(4 * most_cols, 2 * wd + 3) * kBlock;
+  const int64_t thread_floats = std::max(11 * most_cols, 2 * wd + 3) * kBlock;
   Workspace::Handle handle, region_handle, ring_handle;
   float* scratch = exec.ws.take(static_cast<size_t>(schedule.floats), &handle);
   float* regions = exec.ws.take(static_cast<size_t>(thread_floats * exec.pool.size()), &region_handle);
@@ -35,7 +35,7 @@ void upconv2d_nested(Exec& exec, const UpConv2dWeights::Impl& w, const ConvInput
   };
 
   const bool half = w.nested.precision == Precision::bf16;
-  const RegionSource source{w.isa, &w.in, &in, PadMode::zero, 1, false};
+  const RegionSource source{w.isa, &w.in, &in, PadMode::zero, 1, false, half};
   const TransformGemm gemm{*w.isa, w.nested, w.panels, w.in.count(), schedule, scratch};
   int64_t y0 = 0;  // first output row that is not finished
   for (int64_t ty0 = 0; ty0 < tile_rows && !exec.dry(); ty0 += band) {
@@ -45,9 +45,9 @@ void upconv2d_nested(Exec& exec, const UpConv2dWeights::Impl& w, const ConvInput
         [&](int thread, int64_t b, int64_t t0, int64_t count, float* v, int64_t v_stride) {
           float* region = regions + thread * thread_floats;
           for_tile_runs(tile_cols, t0, count, [&](int64_t row, int64_t tx, int64_t run, int64_t offset) {
-            const int64_t ty = ty0 + row % rows, cols = 3 * run + 1;
-            source.pack(row / rows, b, 1, 3 * ty - 1, 3 * tx - 1, 4, cols, region, nullptr);
-            w.isa->nested_input(region, cols, run, 1, half, v + offset * kBlock, v_stride);
+            const int64_t ty = ty0 + row % rows;
+            const PackBlock job = source.region(row / rows, b, 3 * ty - 1, 3 * tx - 1, 4, 3 * run + 1);
+            w.isa->nested_up_input(job, run, region, v + offset * kBlock, v_stride);
           });
         },
         [&](int, int64_t b, int64_t t0, int64_t count, const float* m, int64_t m_stride) {
