@@ -176,10 +176,10 @@ Status bench(const BenchOptions& options) {
   const bool json_on_stdout = options.json == "-";
   FILE* text = json_on_stdout ? stderr : stdout;
   if (options.layers) print_layers(timing.layers, text);
-  std::fprintf(text, "%s, input %s, cpu (%s), %s, %d threads: min %.1f ms, median %.1f ms, load %.0f ms, peak %.0f MB\n",
-               options.model.c_str(), network->input_shape().c_str(), isa_name(),
-               options.compute.precision.c_str(), pool->size(), min_ms, median_ms,
-               load_ms, rss);
+  std::fprintf(text,
+               "%s, input %s, cpu (%s), %s, %d threads: min %.1f ms, median %.1f ms, load %.0f ms, peak %.0f MB\n",
+               options.model.c_str(), network->input_shape().c_str(), isa_name(), options.compute.precision.c_str(),
+               pool->size(), min_ms, median_ms, load_ms, rss);
   return options.json.empty() ? Status() : write_json(json, options.json);
 }
 

@@ -65,7 +65,8 @@ Status pack_direct(DirectWeights& out, const Panels& panels, const InputBlocks& 
         for (int64_t j = 0; j < width; ++j) {
           const int64_t o = o0 + j, i = in.first(block) + k;
           const bool real = o < outs && k < in.real(block);
-          row[k][j] = real ? static_cast<float>(weight[((o * in.in_channels + i) * kh + t.ky) * kw + t.kx] * scale) : 0.f;
+          row[k][j] =
+              real ? static_cast<float>(weight[((o * in.in_channels + i) * kh + t.ky) * kw + t.kx] * scale) : 0.f;
         }
       for (int64_t k = 0; k < rows; ++k, d += width) {
         if (out.precision == Precision::bf16)

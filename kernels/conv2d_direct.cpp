@@ -75,8 +75,7 @@ void conv2d_direct(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& in
   Workspace::Handle handle;
   float* scratch = exec.ws.take(static_cast<size_t>(thread_floats * exec.pool.size()), &handle);
   if (!exec.dry()) {
-    const RegionSource source{w.isa, &w.in, &in, g.pad_mode, g.upsample, blur,
-                              w.direct.precision == Precision::bf16};
+    const RegionSource source{w.isa, &w.in, &in, g.pad_mode, g.upsample, blur, w.direct.precision == Precision::bf16};
     const TileGemm tile_gemm{w.isa, &w.direct, &w.panels, &w.in, g.stride};
     // Images vary fastest: neighbours in time share the panel's weights.
     exec.pool.parallel_for(splits * tiles * y.n, [&](int64_t item, int thread) {

@@ -15,8 +15,8 @@ void conv2d_winograd(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& 
   float* scratch = exec.ws.take(static_cast<size_t>(schedule.floats), &handle);
   float* regions = exec.ws.take(static_cast<size_t>(region_floats * exec.pool.size()), &region_handle);
   if (!exec.dry()) {
-    const RegionSource source{w.isa, &w.in, &in, w.geometry.pad_mode, w.geometry.upsample, false,
-                              w.winograd.precision == Precision::bf16};
+    const RegionSource source{
+        w.isa, &w.in, &in, w.geometry.pad_mode, w.geometry.upsample, false, w.winograd.precision == Precision::bf16};
     const TransformGemm gemm{*w.isa, w.winograd, w.panels, w.in.count(), schedule, scratch};
     gemm.run(
         exec.pool, tiles,

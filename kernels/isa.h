@@ -17,8 +17,8 @@ Status check_isa();
 std::vector<std::string> available_isas();  // best first, registered ones last
 // For tests and bench: makes `name` the table in use for weights packed from now on. Code::device when unavailable.
 Status force_isa(const std::string& name);
-// For tests: a table that force_isa() and available_isas() know from now on, and that is never chosen by itself. Kept by
-// address; not while other threads compute.
+// For tests: a table that force_isa() and available_isas() know from now on, and that is never chosen by itself. Kept
+// by address; not while other threads compute.
 void register_isa(const IsaKernels* kernels);
 
 }  // namespace gpen

@@ -1,4 +1,5 @@
-// AVX-512 with VDPBF16PS (Cooper Lake, Sapphire Rapids, Zen 4 and newer): two products of bf16 per lane and instruction.
+// AVX-512 with VDPBF16PS (Cooper Lake, Sapphire Rapids, Zen 4 and newer): two products of bf16 per lane and
+// instruction.
 #include "kernels/isa_kernels.h"
 
 #if defined(GPEN_HAVE_AVX512_BF16)

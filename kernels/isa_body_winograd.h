@@ -1,5 +1,5 @@
-// The transforms of isa_body.h, part of it: Winograd's minimal filtering (Lavin and Gray 2015), one vector of channels at
-// a time. The filters' transforms are in transform_filters.cpp.
+// The transforms of isa_body.h, part of it: Winograd's minimal filtering (Lavin and Gray 2015), one vector of channels
+// at a time. The filters' transforms are in transform_filters.cpp.
 
 // ---- Winograd F(4x4,3x3), points 0, +-sqrt2/2, +-sqrt2, infinity ----------------------------------------------------
 // B^T (6x6) and A^T (4x6) of these points; G in conv2d_winograd.cpp. Half the rounding error of the usual 0,+-1,+-2.
@@ -125,9 +125,9 @@ void winograd_output(const Epilogue& e, const float* m, int64_t m_stride, int64_
 }
 
 // ---- nested F(3,2), points 0, 1, -1, infinity -----------------------------------------------------------------------
-// A stride-2 kernel of three taps is, in each direction, a two-tap filter on every second sample and a single tap on the
-// others. The two-tap part takes four multiplications for three results, the single tap three: seven of each tile row
-// and column, 49 planes in the order of kNested (transform_gemm.h).
+// A stride-2 kernel of three taps is, in each direction, a two-tap filter on every second sample and a single tap on
+// the others. The two-tap part takes four multiplications for three results, the single tap three: seven of each tile
+// row and column, 49 planes in the order of kNested (transform_gemm.h).
 constexpr int kEven = 33, kOddColumn = 21, kOddRow = 9, kOdd = 0;  // first plane of each kind
 
 inline void nested_bt(const V d[4], V o[4]) {
@@ -159,7 +159,7 @@ void nested_up_rows(const float* columns, int64_t cols, int64_t tiles, float* v_
   for (int64_t t = 0; t < tiles; ++t)
     for (int part = 0; part < kParts; ++part) {
       float* d = v_out + t * 16 + part * kLanes;
-      const auto read = [&](int row, V (&in)[4], V (&out)[4]) {
+      const auto read = [&](int row, V(&in)[4], V(&out)[4]) {
         const float* s = columns + (row * cols + 3 * t) * 16 + part * kLanes;
         for (int j = 0; j < 4; ++j) in[j] = load(s + j * 16);
         nested_bt(in, out);
@@ -220,8 +220,7 @@ void nested_down_tiles(const float* region, int64_t region_cols, int64_t tiles, 
     }
 }
 
-void nested_down_input(const float* region, int64_t region_cols, int64_t tiles, bool half, float* v,
-                       int64_t v_stride) {
+void nested_down_input(const float* region, int64_t region_cols, int64_t tiles, bool half, float* v, int64_t v_stride) {
   if (half) return nested_down_tiles<Half>(region, region_cols, tiles, v, v_stride);
   nested_down_tiles<Full>(region, region_cols, tiles, v, v_stride);
 }

@@ -51,8 +51,8 @@ struct OutputRows {
 
 struct IsaKernels {
   const char* name;
-  int panel;     // output channels of a full weight panel: 32 or 16
-  int max_rows;  // pixels of one micro-kernel call
+  int panel;          // output channels of a full weight panel: 32 or 16
+  int max_rows;       // pixels of one micro-kernel call
   int chunk_entries;  // direct convolution: 16-channel entries (block and tap) whose weights are worked on at a time
 
   // The micro-kernel. rows pixels x (wide ? panel : 16) output channels:

@@ -1,7 +1,5 @@
 #include "kernels/transform_gemm.h"
 
-#include <cstdlib>
-
 namespace gpen {
 
 namespace {
@@ -15,9 +13,9 @@ constexpr int kNestedFirst[] = {0,  9,  12, 15, 18, 21, 24, 27, 30, 33, 34, 35, 
 // Entries of 16 channels whose weights of one panel stay in the L1 cache while all tiles pass.
 constexpr int64_t kEntries = 16;
 // Weights beyond this are shared by all threads' tiles.
-const int64_t kPrivateWeightBytes = std::getenv("T_PRIV") ? atoll(std::getenv("T_PRIV")) : int64_t{8} << 20;
+constexpr int64_t kPrivateWeightBytes = int64_t{8} << 20;
 // V and M of a shared block.
-const int64_t kSharedBytes = std::getenv("T_SHARED") ? atoll(std::getenv("T_SHARED")) : int64_t{32} << 20;
+constexpr int64_t kSharedBytes = int64_t{32} << 20;
 
 }  // namespace
 
@@ -81,8 +79,8 @@ TransformSchedule plan_transform(const TransformScheme& scheme, const IsaKernels
   return s;
 }
 
-// The order chunk, plane, panel, tiles: a plane's chunk of V stays in the cache for all panels, a panel's chunk of U for
-// all tiles.
+// The order chunk, plane, panel, tiles: a plane's chunk of V stays in the cache for all panels, a panel's chunk of U
+// for all tiles.
 void TransformGemm::multiply(int matrix, int64_t panel0, int64_t panel1, int64_t tiles, const float* v, float* m,
                              const float** pointers) const {
   const int64_t rows = weight_rows(kBlock, weights.precision), groups = ceil_div(tiles, isa.max_rows);
@@ -99,9 +97,8 @@ void TransformGemm::multiply(int matrix, int64_t panel0, int64_t panel1, int64_t
         for (int64_t g = 0; g < groups; ++g) {
           const int64_t t = g * tiles / groups, next = (g + 1) * tiles / groups;
           for (int64_t e = 0; e < entries; ++e) pointers[e] = v_chunk + (e * tiles + t) * kBlock;
-          gemm(static_cast<int>(next - t), 1, blocks * kBlock == isa.panel, pointers, entries,
-               static_cast<int>(kBlock), b, m + plane * schedule.m_stride + (first * tiles + t) * kBlock,
-               tiles * kBlock, e0 > 0);
+          gemm(static_cast<int>(next - t), 1, blocks * kBlock == isa.panel, pointers, entries, static_cast<int>(kBlock),
+               b, m + plane * schedule.m_stride + (first * tiles + t) * kBlock, tiles * kBlock, e0 > 0);
         }
       }
     }

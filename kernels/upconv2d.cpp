@@ -40,8 +40,8 @@ Result<UpConv2dWeights> UpConv2dWeights::pack(int64_t in_channels, int64_t out_c
     w.in.channels_per_block = static_cast<int>(kBlock);
   if (algorithm == ConvAlgorithm::nested3x2) {
     w.nested.precision = precision;
-    GPEN_RETURN_IF_ERROR(pack_transformed(w.nested, kNested3x2, nested_up_filters, w.panels, w.in, weight, out_channels,
-                                          scale, pool));
+    GPEN_RETURN_IF_ERROR(
+        pack_transformed(w.nested, kNested3x2, nested_up_filters, w.panels, w.in, weight, out_channels, scale, pool));
     return result;
   }
   // In one direction t[2i] = x[i-1]*w[2] + x[i]*w[0] and t[2i+1] = x[i]*w[1]; the packed region starts at i-1.

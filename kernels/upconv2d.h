@@ -4,10 +4,10 @@
 //   b = t blurred by [1,3,3,1]x[1,3,3,1]/16, one zero around t             2H x 2W
 //   y = lrelu(b * out_scale[n,o] + bias[o], slope) * gain
 //
-// direct: the transposed convolution is four ordinary ones with 4, 2, 2 and 1 taps, one per parity of the output position (9
-// multiplications per input pixel; the composed 6x6 kernel would need 36). nested3x2: the two-tap phases by F(3,2), 5.4
-// multiplications per input pixel. in() carries the prologue of conv2d.h.
-// Bitwise the same for any number of threads, and for an image alone or in a batch.
+// direct: the transposed convolution is four ordinary ones with 4, 2, 2 and 1 taps, one per parity of the output
+// position (9 multiplications per input pixel; the composed 6x6 kernel would need 36). nested3x2: the two-tap phases by
+// F(3,2), 5.4 multiplications per input pixel. in() carries the prologue of conv2d.h. Bitwise the same for any number
+// of threads, and for an image alone or in a batch.
 #pragma once
 #include "kernels/conv2d.h"
 

@@ -1,5 +1,6 @@
 // The four phases into a buffer (a tile of input positions per work item, packed once for all four), then the blur with
-// the epilogue, per group of output channels: the group is chosen so that the buffer stays small next to the activations.
+// the epilogue, per group of output channels: the group is chosen so that the buffer stays small next to the
+// activations.
 #include <algorithm>
 
 #include "kernels/upconv2d_impl.h"
@@ -46,8 +47,7 @@ void upconv2d_direct(Exec& exec, const UpConv2dWeights::Impl& w, const ConvInput
   float* scratch = exec.ws.take(static_cast<size_t>(thread_floats * exec.pool.size()), &scratch_handle);
   float* buffer = exec.ws.take(static_cast<size_t>(y.n * group * panel_blocks * t_plane), &buffer_handle);
 
-  const RegionSource source{w.isa, &w.in, &in, PadMode::zero, 1, false,
-                            w.phase[0].precision == Precision::bf16};
+  const RegionSource source{w.isa, &w.in, &in, PadMode::zero, 1, false, w.phase[0].precision == Precision::bf16};
   for (int64_t g0 = 0; g0 < w.panels.count() && !exec.dry(); g0 += group) {
     const int64_t g1 = std::min(g0 + group, w.panels.count());
     const int64_t block0 = w.panels.first_block(g0);

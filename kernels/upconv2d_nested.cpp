@@ -1,6 +1,6 @@
 // The transposed convolution as nested F(3,2): in each direction t[2i] meets two taps (four multiplications for three
-// positions), t[2i+1] one (three). It is formed a band of rows at a time in a ring of rows that the blur and the epilogue
-// read while they are hot; the last three rows of a band stay for the next one.
+// positions), t[2i+1] one (three). It is formed a band of rows at a time in a ring of rows that the blur and the
+// epilogue read while they are hot; the last three rows of a band stay for the next one.
 #include "kernels/upconv2d_impl.h"
 
 namespace gpen {
@@ -21,8 +21,8 @@ void upconv2d_nested(Exec& exec, const UpConv2dWeights::Impl& w, const ConvInput
   const int64_t n = y.n, h = in.x.h, wd = in.x.w, t_rows = 2 * h + 1;
   const int64_t tile_rows = ceil_div(h + 1, 3), tile_cols = ceil_div(wd + 1, 3);
   const int64_t band = band_tile_rows(tile_rows, tile_cols, exec.pool.size());
-  const TransformSchedule schedule = plan_transform(kNested3x2, *w.isa, w.in.count(), w.panels.out_blocks,
-                                                    n * band * tile_cols, exec.pool.size());
+  const TransformSchedule schedule =
+      plan_transform(kNested3x2, *w.isa, w.in.count(), w.panels.out_blocks, n * band * tile_cols, exec.pool.size());
   const int64_t out_blocks = w.panels.out_blocks, row_floats = 6 * tile_cols * kBlock, ring = 6 * band + 3;
   const int64_t most_cols = 3 * std::min(tile_cols, kSegmentTiles) + 1;
   const int64_t thread_floats = std::max(11 * most_cols, 2 * wd + 3) * kBlock;

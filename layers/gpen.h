@@ -8,8 +8,8 @@ namespace gpen {
 
 class GpenNet {
  public:
-  // bf16: the decoder's convolutions. The encoder, the mapping network, styles and demodulation stay in fp32: they are a
-  // tenth of the work and would make three quarters of the error.
+  // bf16: the decoder's convolutions. The encoder, the mapping network, styles and demodulation stay in fp32: they are
+  // a tenth of the work and would make three quarters of the error.
   static Result<GpenNet> load(const WeightStore& store, std::shared_ptr<ThreadPool> pool,
                               Precision precision = Precision::fp32);
   GpenNet(GpenNet&&) noexcept;

@@ -29,8 +29,8 @@ Result<LinearWeights> load_modulation(const WeightStore& store, const std::strin
 }
 
 // norms[o][padded i] = sum over the kernel of (W[o,i,k] * scale)^2, as a linear layer over the squared style.
-Result<LinearWeights> squared_norms(const FloatView& weight, const ActivationChannels& in, int64_t out,
-                                    double scale, ThreadPool& pool) {
+Result<LinearWeights> squared_norms(const FloatView& weight, const ActivationChannels& in, int64_t out, double scale,
+                                    ThreadPool& pool) {
   const std::vector<int64_t> rows = padded_rows(in);
   const int64_t padded = in.padded();
   std::vector<float> norms(static_cast<size_t>(out * padded), 0.f);
@@ -71,8 +71,8 @@ Result<StyledConv> StyledConv::load(const WeightStore& store, const std::string&
   GPEN_ASSIGN(s.squared_norms_, squared_norms(weight, in, out, scale, pool));
   const int64_t split = in.feature > 0 ? in.x : 0;
   if (upsample) {
-    GPEN_ASSIGN(s.upconv_, UpConv2dWeights::pack(in.total(), out, weight.data(), scale, bias, pool, split, algorithm,
-                                                    precision));
+    GPEN_ASSIGN(s.upconv_,
+                UpConv2dWeights::pack(in.total(), out, weight.data(), scale, bias, pool, split, algorithm, precision));
   } else {
     ConvGeometry g;
     g.in_channels = in.total();
