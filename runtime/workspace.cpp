@@ -37,7 +37,8 @@ AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
   data_ = std::aligned_alloc(large ? kHugePage : kAlign, round_up(bytes, large ? kHugePage : kAlign));
   if (data_ == nullptr) bytes_ = 0;
 #ifdef MADV_HUGEPAGE
-  if (data_ != nullptr && large) madvise(data_, round_up(bytes, kHugePage), MADV_HUGEPAGE);
+  // Only whole ones: a huge page for the rest would be resident beyond the end.
+  if (data_ != nullptr && large) madvise(data_, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
 }
 

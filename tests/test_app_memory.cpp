@@ -8,8 +8,9 @@
 namespace gpen::test {
 namespace {
 
-double peak_mb(const CommandLine& gpen, const std::string& model, const std::string& reps) {
-  const CommandResult r = gpen({"bench", "-m", model, "--reps", reps, "-j", "2", "--json"});
+double peak_mb(const CommandLine& gpen, const std::string& model, const std::string& reps,
+               const std::string& precision = "fp32") {
+  const CommandResult r = gpen({"bench", "-m", model, "--reps", reps, "-j", "2", "--precision", precision, "--json"});
   EXPECT_EQ(r.code, 0) << r.err;
   return r.code == 0 ? nlohmann::json::parse(r.out)["results"][0]["peak_rss_mb"].get<double>() : 0;
 }
@@ -21,6 +22,15 @@ TEST(Memory, Gpen512StaysBelow700Megabytes) {
   RecordProperty("peak_mb", static_cast<int>(peak));
   EXPECT_GT(peak, 284);  // the weights alone
   EXPECT_LE(peak, 700);
+}
+
+TEST(Memory, Gpen512InBf16StaysBelow450Megabytes) {
+  if (kSanitized) GTEST_SKIP() << "would measure the sanitizer";
+  const CommandLine gpen(GPEN_BINARY);
+  const double peak = peak_mb(gpen, "gpen-bfr-512", "1", "bf16");
+  RecordProperty("peak_mb", static_cast<int>(peak));
+  EXPECT_GT(peak, 142);  // half of the weights
+  EXPECT_LE(peak, 450);
 }
 
 TEST(Memory, DoesNotGrowOverFiftyRuns) {

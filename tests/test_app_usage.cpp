@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "support/command.h"
+#include "weights/safetensors.h"
+#include "weights/synth.h"
 
 namespace gpen::test {
 namespace {
@@ -134,11 +136,8 @@ TEST_F(Usage, UnderscoreAndDashAreAlike) {
 }
 
 TEST_F(Usage, DevicesOfOtherBuildsAreFive) {
-  for (const auto& options : std::vector<std::vector<std::string>>{{"--device", "cuda"},
-                                                                   {"--device", "cuda:1"},
-                                                                   {"--precision", "bf16"},
-                                                                   {"--precision", "tf32"},
-                                                                   {"--precision=fp16"}}) {
+  for (const auto& options : std::vector<std::vector<std::string>>{
+           {"--device", "cuda"}, {"--device", "cuda:1"}, {"--precision", "tf32"}, {"--precision=fp16"}}) {
     for (const std::vector<std::string>& start :
          {std::vector<std::string>{"restore", "-i", "a.png", "-m", "identity", "--aligned"},
           {"detect", "-i", "a.png", "--detector", "x.pth"},
@@ -153,6 +152,42 @@ TEST_F(Usage, DevicesOfOtherBuildsAreFive) {
   }
   gpen.set_environment("GPEN_ISA", "mmx");
   EXPECT_EQ(gpen({"bench", "-m", "gpen:size=32,narrow=0.0625"}).code, 5);
+}
+
+constexpr const char* kTinyGpen = "gpen:size=32,narrow=0.0625";
+
+TEST_F(Usage, Bf16IsForAGpen) {
+  ASSERT_EQ(gpen({"synth", kTinyGpen, "-o", "gpen.safetensors"}).code, 0);
+  ASSERT_EQ(gpen({"synth", "retinaface-mobilenet0.25", "-o", "detector.safetensors"}).code, 0);
+  WeightStore input;
+  input.add("input", {1, 3, 32, 32}, formula_tensor("x", 3 * 32 * 32, 1));
+  ASSERT_TRUE(save_safetensors(gpen / "input.safetensors", input).ok());
+  for (const auto& option : std::vector<std::vector<std::string>>{{"--precision", "bf16"}, {"--precision=bf16"}}) {
+    const auto run = [&](std::vector<std::string> line) {
+      line.insert(line.end(), option.begin(), option.end());
+      return gpen(line);
+    };
+    // Past the options, a missing file is found missing.
+    const CommandResult restore = run({"restore", "-i", "missing.png", "-m", "identity", "--aligned"});
+    EXPECT_EQ(restore.code, 4) << restore.err;
+    const CommandResult bench = run({"bench", "-m", kTinyGpen, "--reps", "1", "--json"});
+    EXPECT_EQ(bench.code, 0) << bench.err;
+    EXPECT_TRUE(contains(bench.out, "bf16")) << bench.out;
+    const CommandResult infer = run({"infer", "-m", "gpen.safetensors", "-i", "input.safetensors", "-o", "half.bin"});
+    EXPECT_EQ(infer.code, 0) << infer.err;
+    const std::vector<std::vector<std::string>> refused = {
+        {"detect", "-i", "a.png", "--detector", "detector.safetensors"},
+        {"bench", "-m", "detector.safetensors", "--reps", "1"},
+        {"infer", "-m", "detector.safetensors", "-i", "input.safetensors", "-o", "refused.bin"}};
+    for (const auto& line : refused) {
+      const CommandResult r = run(line);
+      EXPECT_EQ(r.code, 2) << line[0] << r.err;
+      EXPECT_TRUE(contains(r.err, "--precision")) << line[0] << r.err;
+    }
+  }
+  EXPECT_FALSE(std::filesystem::exists(gpen / "refused.bin"));
+  ASSERT_EQ(gpen({"infer", "-m", "gpen.safetensors", "-i", "input.safetensors", "-o", "whole.bin"}).code, 0);
+  EXPECT_NE(read_text(gpen / "half.bin"), read_text(gpen / "whole.bin")) << "the option has an effect";
 }
 
 TEST_F(Usage, DevicesPrintsTheMachine) {

@@ -16,8 +16,8 @@ using namespace test;
 
 std::shared_ptr<ThreadPool> pool_of(int threads) { return std::make_shared<ThreadPool>(threads); }
 
-GpenNet load_net(const WeightStore& store, int threads = 2) {
-  auto net = GpenNet::load(store, pool_of(threads));
+GpenNet load_net(const WeightStore& store, int threads = 2, Precision precision = Precision::fp32) {
+  auto net = GpenNet::load(store, pool_of(threads), precision);
   if (!net.ok()) ADD_FAILURE() << net.status().message();
   return std::move(net).value();
 }
@@ -127,6 +127,39 @@ TEST(GpenGolden, ReleasedSize1024) {
   expect_released_size_matches(1024);
 }
 
+// bf16 against the published network in fp32: rms of the difference over rms of the output at most 3e-2, and at most
+// two levels of 8 bits on average.
+void expect_released_size_matches_in_bf16(int size) {
+  const std::string name = "gpen_bfr_" + std::to_string(size);
+  const std::vector<float> right = golden(golden_store("golden/" + name + ".safetensors"), "output");
+  GpenNet net = load_net(synthetic("gpen-bfr-" + std::to_string(size)), 2, Precision::bf16);
+  const Answer a = forward(net, formula_tensor(name + ".input", int64_t{3} * size * size, 1), 1);
+  ASSERT_EQ(a.output.size(), right.size());
+  double difference = 0, whole = 0, levels = 0;
+  for (size_t i = 0; i < right.size(); ++i) {
+    const double d = static_cast<double>(a.output[i]) - right[i];
+    difference += d * d;
+    whole += static_cast<double>(right[i]) * right[i];
+    levels += std::abs(d) * 127.5;
+  }
+  const double rms = std::sqrt(difference / whole);
+  levels /= static_cast<double>(right.size());
+  testing::Test::RecordProperty("relative_rms", std::to_string(rms));
+  testing::Test::RecordProperty("mean_levels", std::to_string(levels));
+  EXPECT_LE(rms, 3e-2);
+  EXPECT_LE(levels, 2);
+  EXPECT_GE(rms, 1e-4) << "not bf16";
+}
+
+TEST(GpenGolden, ReleasedSize256InBf16) {
+  GPEN_NEEDS_SHARED("golden/gpen_bfr_256.safetensors");
+  expect_released_size_matches_in_bf16(256);
+}
+TEST(GpenGolden, ReleasedSize512InBf16) {
+  GPEN_NEEDS_SHARED("golden/gpen_bfr_512.safetensors");
+  expect_released_size_matches_in_bf16(512);
+}
+
 TEST(GpenGolden, AnalyticCheckpointsComputeWhatTheySay) {
   GPEN_NEEDS_SHARED("golden/gpen_identity_256.pth");
   for (const auto& [file, sign] :
@@ -152,9 +185,13 @@ TEST(Gpen, IdentityAndNegativeAreLinear) {
   }
 }
 
-TEST(Gpen, ThreadsBatchesAndRepetitionDoNotChangeABit) {
+class GpenPrecision : public testing::TestWithParam<Precision> {};
+INSTANTIATE_TEST_SUITE_P(Both, GpenPrecision, testing::Values(Precision::fp32, Precision::bf16),
+                         [](const auto& info) { return std::string(name_of(info.param)); });
+
+TEST_P(GpenPrecision, ThreadsBatchesAndRepetitionDoNotChangeABit) {
   const WeightStore store = synthetic(kSmall);
-  GpenNet one = load_net(store, 1), three = load_net(store, 3);
+  GpenNet one = load_net(store, 1, GetParam()), three = load_net(store, 3, GetParam());
   const int64_t image = 3 * 64 * 64;
   const auto x = formula_tensor("batch", 3 * image, 1);
   const Answer whole = forward(one, x, 3);
@@ -184,6 +221,19 @@ TEST(Gpen, WrongShapesAreRefusedInWords) {
   EXPECT_EQ(s.code(), Code::usage);
   EXPECT_NE(s.message().find("1x3x32x64"), std::string::npos) << s.message();
   EXPECT_EQ(net.forward(make_view(x.data(), 1, 3, 64, 64), make_view(y.data(), 1, 3, 32, 32)).code(), Code::usage);
+}
+
+// bf16 computes the decoder: its weights take less, and what the encoder gives stays as it is.
+TEST(Gpen, Bf16LeavesTheEncoderAlone) {
+  const WeightStore store = synthetic("gpen:size=64,cm=2,narrow=0.25,style=40,mlp=3");
+  GpenNet whole = load_net(store), half = load_net(store, 2, Precision::bf16);
+  EXPECT_LT(half.weight_bytes(), whole.weight_bytes());
+  const auto x = formula_tensor("x", 3 * 64 * 64, 1);
+  const Answer right = forward(whole, x, 1), a = forward(half, x, 1);
+  EXPECT_LE(error(right.encoder_4x4, a.encoder_4x4), 2e-5);
+  EXPECT_LE(error(right.latent, a.latent), 2e-5);
+  EXPECT_NE(right.output, a.output);
+  EXPECT_LE(error(right.output, a.output), 5e-2);
 }
 
 TEST(Gpen, AMissingTensorIsNamed) {

@@ -5,16 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "support/sanitized.h"
 #include "support/shared_data.h"
 
 namespace gpen::test {
-
-// Whether the program under test is instrumented: what it weighs and takes says nothing then.
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
 
 struct CommandResult {
   int code = -1;    // exit code, or 128 + signal

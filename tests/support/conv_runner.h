@@ -1,15 +1,32 @@
-// Runs conv2d on a ConvCase (reference.h) in guarded, poisoned buffers.
+// Runs conv2d and upconv2d on a ConvCase (reference.h) in guarded, poisoned buffers.
 #pragma once
+#include "kernels/rgb_stem.h"
+#include "kernels/upconv2d.h"
 #include "support/compare.h"
 #include "support/reference.h"
 
 namespace gpen::test {
 
+// The 1x1 convolution of a picture that stands for the feature, or for x where there is no feature.
+struct StemCase {
+  Tensor rgb, weight;  // n x 3 x h x w, channels x 3 x 1 x 1
+  double scale = 1;
+  std::vector<double> bias;
+  // fused_leaky_relu of the convolution.
+  Tensor value() const {
+    Tensor scaled = weight;
+    for (double& v : scaled.v) v *= scale;
+    return fused_leaky_relu(convolution(rgb, scaled, 1, 0), bias);
+  }
+};
+
 struct ConvRun {
   ConvAlgorithm algorithm = ConvAlgorithm::automatic;
+  Precision precision = Precision::fp32;
   int threads = 2;
   bool in_place = false;  // y is the residual (or residual2 when there is no residual)
   bool slices = true;     // x and y are channel slices of larger tensors
+  const StemCase* stem = nullptr;
 };
 inline int64_t slice_total(int64_t c, bool slice) { return slice ? ceil_div(c, kBlock) * kBlock + 48 : 0; }
 
@@ -40,36 +57,61 @@ inline ConvCase image_of(const ConvCase& c, int64_t n) {
   return one;
 }
 
+inline GuardedTensor blocked_or_dummy(const Tensor& t) {
+  return t.empty() ? GuardedTensor(1, 1, 1, 1, Layout::nchw) : GuardedTensor(t, Layout::nchw16c);
+}
+
+// A picture and its weights as RgbStem takes them.
+struct StemBuffers {
+  std::vector<float> weight, pixels;
+  StemBuffers(const StemCase& s, ThreadPool& pool)
+      : weight(pack_rgb_stem(s.weight.n, to_floats(s.weight.v).data(), s.scale, to_floats(s.bias).data())),
+        pixels(static_cast<size_t>(s.rgb.n * s.rgb.h * s.rgb.w * 4), std::nanf("")) {
+    const GuardedTensor rgb(s.rgb, Layout::nchw);
+    Workspace ws;
+    Exec exec{pool, ws};
+    to_stem_pixels(exec, rgb.view(), pixels.data());
+  }
+  RgbStem stem() const { return {pixels.data(), weight.data()}; }
+};
+
+// The input of a case in memory. What a stem computes has no memory.
+struct InputBuffers {
+  GuardedTensor x, feature;
+  std::vector<float> in_scale, feature_bias;
+  std::vector<StemBuffers> stem;
+  ConvInput in;
+  InputBuffers(const ConvCase& c, const ConvRun& how, ThreadPool& pool)
+      : x(c.x, Layout::nchw16c, slice_total(c.x.c, how.slices), how.slices ? 16 : 0),
+        feature(blocked_or_dummy(c.feature)) {
+    const auto shape_of = [](const Tensor& t) { return make_view(nullptr, t.n, t.c, t.h, t.w, Layout::nchw16c); };
+    const bool has_feature = !c.feature.empty();
+    in.x = how.stem != nullptr && !has_feature ? shape_of(c.x) : x.view();
+    if (!c.in_scale.empty()) {
+      in_scale = padded_rows(c.in_scale, {c.x.c, c.feature.c});
+      in.in_scale = in_scale.data();
+    }
+    if (has_feature) {
+      in.feature = how.stem != nullptr ? shape_of(c.feature) : feature.view();
+      in.feature_gain = static_cast<float>(c.feature_gain);
+      feature_bias = padded_rows(Tensor(1, c.feature.c, 1, 1, c.feature_bias), {c.feature.c});
+      in.feature_bias = feature_bias.data();
+    }
+    if (how.stem != nullptr) in.stem = stem.emplace_back(*how.stem, pool).stem();
+  }
+};
+
 inline Tensor run_conv2d(const ConvCase& c, const ConvRun& how) {
   ThreadPool pool(how.threads);
-  const bool has_feature = !c.feature.empty();
   const auto weights = Conv2dWeights::pack(c.g, to_floats(c.weight.v).data(), c.scale, to_floats(c.bias), pool,
-                                           how.algorithm, has_feature ? c.x.c : 0);
+                                           how.algorithm, c.feature.empty() ? 0 : c.x.c, how.precision);
   EXPECT_TRUE(weights.ok()) << weights.status().message();
   if (!weights.ok()) return {};
-
-  const GuardedTensor x(c.x, Layout::nchw16c, slice_total(c.x.c, how.slices), how.slices ? 16 : 0);
-  std::vector<float> in_scale, out_scale, feature_bias;
-  ConvInput in;
-  in.x = x.view();
-  if (!c.in_scale.empty()) {
-    in_scale = padded_rows(c.in_scale, {c.x.c, c.feature.c});
-    in.in_scale = in_scale.data();
-  }
-  const GuardedTensor feature =
-      has_feature ? GuardedTensor(c.feature, Layout::nchw16c) : GuardedTensor(1, 1, 1, 1, Layout::nchw);
-  if (has_feature) {
-    in.feature = feature.view();
-    in.feature_gain = static_cast<float>(c.feature_gain);
-    feature_bias = padded_rows(Tensor(1, c.feature.c, 1, 1, c.feature_bias), {c.feature.c});
-    in.feature_bias = feature_bias.data();
-  }
+  const InputBuffers input(c, how, pool);
 
   const int64_t h = c.g.out_size(c.x.h, c.g.kernel_h), w = c.g.out_size(c.x.w, c.g.kernel_w), out = c.g.out_channels;
-  const auto residual_buffer = [&](const Tensor& t) {
-    return t.empty() ? GuardedTensor(1, 1, 1, 1, Layout::nchw) : GuardedTensor(t, Layout::nchw16c);
-  };
-  const GuardedTensor residual = residual_buffer(c.residual), residual2 = residual_buffer(c.residual2);
+  const GuardedTensor residual = blocked_or_dummy(c.residual), residual2 = blocked_or_dummy(c.residual2);
+  std::vector<float> out_scale;
   ConvEpilogue ep;
   if (!c.out_scale.empty()) {
     out_scale = padded_rows(c.out_scale, {out});
@@ -85,11 +127,40 @@ inline Tensor run_conv2d(const ConvCase& c, const ConvRun& how) {
   const GuardedTensor fresh(c.x.n, out, h, w, Layout::nchw16c, slice_total(out, how.slices), how.slices ? 32 : 0);
   const GuardedTensor& y = !how.in_place ? fresh : c.residual.empty() ? residual2 : residual;
   const Status status = run_planned(pool, [&](Exec& exec) {
-    conv2d(exec, *weights, in, ep, y.view());
+    conv2d(exec, *weights, input.in, ep, y.view());
     return Status();
   });
   EXPECT_TRUE(status.ok()) << status.message();
-  EXPECT_TRUE(x.intact()) << "input";
+  EXPECT_TRUE(input.x.intact()) << "input";
+  EXPECT_TRUE(y.intact()) << "output";
+  return y.values();
+}
+
+inline Tensor run_upconv2d(const ConvCase& c, const ConvRun& how) {
+  ThreadPool pool(how.threads);
+  const int64_t out = c.g.out_channels;
+  const auto weights =
+      UpConv2dWeights::pack(c.g.in_channels, out, to_floats(c.weight.v).data(), c.scale, to_floats(c.bias), pool,
+                            c.feature.empty() ? 0 : c.x.c, how.algorithm, how.precision);
+  EXPECT_TRUE(weights.ok()) << weights.status().message();
+  if (!weights.ok()) return {};
+  const InputBuffers input(c, how, pool);
+  std::vector<float> out_scale;
+  ConvEpilogue ep;
+  if (!c.out_scale.empty()) {
+    out_scale = padded_rows(c.out_scale, {out});
+    ep.out_scale = out_scale.data();
+  }
+  ep.slope = static_cast<float>(c.slope);
+  ep.gain = static_cast<float>(c.gain);
+  const GuardedTensor y(c.x.n, out, 2 * c.x.h, 2 * c.x.w, Layout::nchw16c, slice_total(out, how.slices),
+                        how.slices ? 32 : 0);
+  const Status status = run_planned(pool, [&](Exec& exec) {
+    upconv2d(exec, *weights, input.in, ep, y.view());
+    return Status();
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_TRUE(input.x.intact()) << "input";
   EXPECT_TRUE(y.intact()) << "output";
   return y.values();
 }

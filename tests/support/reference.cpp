@@ -144,7 +144,10 @@ Tensor batch_norm(const Tensor& x, const std::vector<double>& weight, const std:
   return out;
 }
 
-Judged conv2d(const ConvCase& c) {
+namespace {
+
+// in() of conv2d.h.
+Tensor prologue(const ConvCase& c) {
   Tensor feature = c.feature;
   for_each(feature, [&](int64_t n, int64_t i, int64_t y, int64_t x) {
     double& v = feature.at(n, i, y, x);
@@ -152,15 +155,11 @@ Judged conv2d(const ConvCase& c) {
   });
   Tensor in = concat_channels(c.x, feature);
   for_each(in, [&](int64_t n, int64_t i, int64_t y, int64_t x) { in.at(n, i, y, x) *= per_channel(c.in_scale, n, i); });
-  if (c.g.upsample == 2) in = upsample_nearest(in, in.h * 2, in.w * 2);
-  Tensor in_magnitude = absolute(in);
-  if (c.g.blur_pad > 0) {
-    in = upfirdn2d(in, fir4(1), 1, 1, c.g.blur_pad, c.g.blur_pad);
-    in_magnitude = upfirdn2d(in_magnitude, fir4(1), 1, 1, c.g.blur_pad, c.g.blur_pad);
-  }
-  Judged out;
-  out.value = convolution(in, c.weight, c.g.stride, c.g.pad, c.g.pad_mode);
-  out.magnitude = convolution(in_magnitude, absolute(c.weight), c.g.stride, c.g.pad, c.g.pad_mode);
+  if (c.change_input != nullptr) in = map(std::move(in), c.change_input);
+  return in;
+}
+
+void epilogue(const ConvCase& c, Judged& out) {
   for_each(out.value, [&](int64_t n, int64_t o, int64_t y, int64_t x) {
     const double bias = c.bias.empty() ? 0 : c.bias[at_index(o)];
     const double scale = c.scale * per_channel(c.out_scale, n, o);
@@ -177,6 +176,32 @@ Judged conv2d(const ConvCase& c) {
     out.value.at(n, o, y, x) = v;
     out.magnitude.at(n, o, y, x) = m;
   });
+}
+
+}  // namespace
+
+Judged conv2d(const ConvCase& c) {
+  Tensor in = prologue(c);
+  if (c.g.upsample == 2) in = upsample_nearest(in, in.h * 2, in.w * 2);
+  Tensor in_magnitude = absolute(in);
+  if (c.g.blur_pad > 0) {
+    in = upfirdn2d(in, fir4(1), 1, 1, c.g.blur_pad, c.g.blur_pad);
+    in_magnitude = upfirdn2d(in_magnitude, fir4(1), 1, 1, c.g.blur_pad, c.g.blur_pad);
+  }
+  Judged out;
+  out.value = convolution(in, c.weight, c.g.stride, c.g.pad, c.g.pad_mode);
+  out.magnitude = convolution(in_magnitude, absolute(c.weight), c.g.stride, c.g.pad, c.g.pad_mode);
+  epilogue(c, out);
+  return out;
+}
+
+Judged upconv2d(const ConvCase& c) {
+  const Tensor in = prologue(c);
+  const auto up = [](const Tensor& x, const Tensor& w) {
+    return upfirdn2d(transposed_convolution_stride2(x, w), fir4(4), 1, 1, 1, 1);
+  };
+  Judged out{up(in, c.weight), up(absolute(in), absolute(c.weight))};
+  epilogue(c, out);
   return out;
 }
 

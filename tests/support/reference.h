@@ -73,8 +73,11 @@ struct ConvCase {
   double slope = 1, gain = 1;
   Tensor residual, residual2;  // empty: none
   double residual_slope = 1, gain2 = 1;
+  double (*change_input)(double) = nullptr;  // what happens to the input after its prologue: rounding to bf16
 };
 Judged conv2d(const ConvCase& c);
+// The contract of kernels/upconv2d.h. Of the geometry only the channels count; no residuals.
+Judged upconv2d(const ConvCase& c);
 
 // --- StyleGAN2 operators (docs/reference.md 1), weights modulated per sample as published
 // --------------------------------------
