@@ -10,7 +10,8 @@ namespace {
 // Tile rows of a band: enough tiles for every thread to have a few blocks, few enough rows to stay in a shared cache.
 int64_t band_tile_rows(int64_t tile_rows, int64_t tile_cols, int threads) {
   const int64_t wanted = ceil_div(int64_t{90} * threads, tile_cols);
-  const int64_t bands = std::max<int64_t>(1, tile_rows / std::clamp<int64_t>(wanted, 2, std::max<int64_t>(2, tile_rows)));
+  const int64_t bands =
+      std::max<int64_t>(1, tile_rows / std::clamp<int64_t>(wanted, 2, std::max<int64_t>(2, tile_rows)));
   return ceil_div(tile_rows, bands);
 }
 
