@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/conv2d.h"
+#include "kernels/precision.h"
 #include "layers/network.h"
 #include "weights/weight_store.h"
 

@@ -9,7 +9,8 @@ namespace gpen::app {
 
 void ComputeOptions::add_to(CLI::App* sub) {
   sub->add_option("--device", device, "auto, cpu, cuda or cuda:N")->group("Computing");
-  sub->add_option("--precision", precision, "fp32; bf16: GPEN's decoder in half the memory; tf32 and fp16 need a GPU")
+  sub->add_option("--precision", precision,
+                  "fp32; bf16: a GPEN's decoder, its weights in half the memory; tf32 and fp16 need a GPU")
       ->group("Computing");
   sub->add_option("-j,--threads", threads, "Threads (default: all that this process may use)")
       ->check(CLI::Range(1, 1024))

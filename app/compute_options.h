@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/conv2d.h"
+#include "kernels/precision.h"
 #include "runtime/status.h"
 #include "runtime/thread_pool.h"
 

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "app/progress.h"
+#include "kernels/isa.h"
 
 namespace gpen::app {
 namespace {
@@ -103,6 +104,8 @@ Json to_json(const LoadedModels& models, const RestoreArguments& arguments, cons
           {"detector", name(models.detector)},
           {"parser", name(models.parser)},
           {"sr", name(models.upscaler)},
+          {"precision", arguments.compute.precision},
+          {"isa", isa_name()},
           {"task", arguments.task},
           {"lambda_id", arguments.restore.lambda_id},
           {"alpha", arguments.restore.alpha},

@@ -1,12 +1,12 @@
 #include "kernels/conv2d.h"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 
 #include "kernels/conv2d_impl.h"
 #include "kernels/isa.h"
 #include "kernels/transform_gemm.h"
+#include "runtime/bfloat16.h"
 
 namespace gpen {
 
@@ -24,17 +24,9 @@ const char* name_of(ConvAlgorithm a) {
   return "?";
 }
 
-const char* name_of(Precision p) { return p == Precision::bf16 ? "bf16" : "fp32"; }
-
-uint16_t to_bf16(float v) {
-  const uint32_t bits = std::bit_cast<uint32_t>(v);
-  if (v != v) return static_cast<uint16_t>((bits | 0x400000) >> 16);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 void pack_pair(const float* even, const float* odd, int64_t width, float* words) {
   for (int64_t j = 0; j < width; ++j)
-    words[j] = std::bit_cast<float>(uint32_t{to_bf16(even[j])} | uint32_t{to_bf16(odd[j])} << 16);
+    words[j] = std::bit_cast<float>(uint32_t{float_to_bfloat16(even[j])} | uint32_t{float_to_bfloat16(odd[j])} << 16);
 }
 
 InputBlocks input_blocks(int64_t in_channels, int64_t split) {
@@ -138,9 +130,9 @@ Result<Conv2dWeights> Conv2dWeights::pack(const ConvGeometry& g, const float* we
   }
   if (algorithm != ConvAlgorithm::direct) {
     const bool nested = algorithm == ConvAlgorithm::nested3x2;
-    w.winograd.precision = precision;
+    w.transformed.precision = precision;
     w.in.channels_per_block = static_cast<int>(kBlock);
-    GPEN_RETURN_IF_ERROR(pack_transformed(w.winograd, nested ? kNested3x2 : kWinograd4x4,
+    GPEN_RETURN_IF_ERROR(pack_transformed(w.transformed, nested ? kNested3x2 : kWinograd4x4,
                                           nested ? nested_down_filters : winograd4x4_filters, w.panels, w.in, weight,
                                           g.out_channels, scale, pool));
   } else {
@@ -156,7 +148,7 @@ Result<Conv2dWeights> Conv2dWeights::pack(const ConvGeometry& g, const float* we
 
 const ConvGeometry& Conv2dWeights::geometry() const { return impl_->geometry; }
 ConvAlgorithm Conv2dWeights::algorithm() const { return impl_->algorithm; }
-size_t Conv2dWeights::packed_bytes() const { return impl_->direct.data.bytes() + impl_->winograd.u.bytes(); }
+size_t Conv2dWeights::packed_bytes() const { return impl_->direct.data.bytes() + impl_->transformed.u.bytes(); }
 
 PackBlock RegionSource::region(int64_t n, int64_t b, int64_t y0, int64_t x0, int64_t rows, int64_t cols) const {
   const TensorView& size = in->x;
@@ -176,7 +168,7 @@ PackBlock RegionSource::region(int64_t n, int64_t b, int64_t y0, int64_t x0, int
   job.scale = in->in_scale != nullptr ? in->in_scale + (n * blocks->count() + b) * kBlock : nullptr;
   job.bias = feature ? in->feature_bias + part_block * kBlock : nullptr;
   job.feature_gain = in->feature_gain;
-  job.half = half;
+  job.bf16 = bf16;
   job.y0 = y0;
   job.x0 = x0;
   job.rows = rows;
@@ -220,7 +212,10 @@ void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const
   assert(in.x.c == w.in.x_channels && in.feature.c == g.in_channels - w.in.x_channels);
   assert(in.x.layout == Layout::nchw16c && y.layout == Layout::nchw16c && y.n == in.x.n && y.c == g.out_channels);
   assert(y.h == g.out_size(in.x.h, g.kernel_h) && y.w == g.out_size(in.x.w, g.kernel_w));
+  assert(in.x.h * g.upsample + 2 * (g.pad + g.blur_pad) - (g.blur_pad > 0 ? 3 : 0) >= g.kernel_h);
+  assert(in.x.w * g.upsample + 2 * (g.pad + g.blur_pad) - (g.blur_pad > 0 ? 3 : 0) >= g.kernel_w);
   assert(ep.residual.c == 0 || ep.residual.same_shape(y));
+  assert(ep.residual2.c == 0 || ep.residual2.same_shape(y));
   if (w.algorithm == ConvAlgorithm::winograd4x4)
     conv2d_winograd(exec, w, in, ep, y);
   else if (w.algorithm == ConvAlgorithm::nested3x2)

@@ -12,13 +12,15 @@
 //       feature part:  lrelu(feature * feature_gain + feature_bias[c], 0.2) * sqrt(2) * in_scale
 //   - upsample = 2: nearest-neighbour enlargement before the convolution (the padding applies to the enlarged picture);
 //   - pad_mode: zeros (zero *after* the prologue), or reflect (without repeating the edge);
-// Transposed convolution (StyleGAN2's upsampling convolution) is upconv2d.h; the blurred stride-2 one is blur_conv2d.
+// Transposed convolution (StyleGAN2's upsampling convolution) is upconv2d.h; the blurred stride-2 one has
+// ConvGeometry::blur_pad.
 //
 // Results are bitwise the same for any number of threads, and for an image alone or in a batch.
 #pragma once
 #include <memory>
 #include <vector>
 
+#include "kernels/precision.h"
 #include "runtime/workspace.h"
 
 namespace gpen {
@@ -43,7 +45,8 @@ struct ConvGeometry {
   }
 };
 
-// Which implementation: `automatic` takes the first whose predicate holds; the others force one (tests, bench).
+// Which implementation: `automatic` takes what needs the fewest multiplications where both sides have 32 channels or
+// more, and direct elsewhere; the others force one (networks that save memory, tests, bench).
 enum class ConvAlgorithm : uint8_t {
   automatic,
   direct,
@@ -51,11 +54,6 @@ enum class ConvAlgorithm : uint8_t {
   nested3x2,    // nested F(3,2): 3x3, stride 2 without enlargement, and the up-convolution
 };
 const char* name_of(ConvAlgorithm a);
-
-// bf16: weights and (transformed) inputs are rounded to bf16 (8 bits of mantissa), products are summed in fp32. Weights
-// take half the memory; faster only where the processor multiplies bf16.
-enum class Precision : uint8_t { fp32, bf16 };
-const char* name_of(Precision p);
 
 // Weights packed at load for the instruction set in use. Immutable afterwards; shared by all threads and images.
 class Conv2dWeights {

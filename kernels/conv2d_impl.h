@@ -47,13 +47,12 @@ struct Tap {
 inline int64_t weight_rows(int64_t channels, Precision precision) {
   return precision == Precision::bf16 ? channels / 2 : channels;
 }
-uint16_t to_bf16(float v);  // to nearest, ties to even
 // Two rows of `width` weights become one of words.
 void pack_pair(const float* even, const float* odd, int64_t width, float* words);
 
 // The micro-kernel of a precision.
 inline auto micro_kernel(const IsaKernels& isa, Precision precision) {
-  return precision == Precision::bf16 ? isa.gemm_half : isa.gemm;
+  return precision == Precision::bf16 ? isa.gemm_bf16 : isa.gemm;
 }
 
 // Weights of a direct (sub-)convolution: [panel][input block][tap][rows of a block][16 * blocks of the panel].
@@ -86,7 +85,7 @@ struct Conv2dWeights::Impl {
   InputBlocks in;
   Panels panels;
   DirectWeights direct;
-  TransformWeights winograd;
+  TransformWeights transformed;
   std::vector<float> bias;  // rounded up to 16, or empty
 };
 
@@ -98,7 +97,7 @@ struct RegionSource {
   PadMode pad_mode = PadMode::zero;
   int upsample = 1;
   bool blur = false;  // the region is of the blurred picture: 3 more rows and columns are read
-  bool half = false;  // for the bf16 micro-kernel
+  bool bf16 = false;  // for the bf16 micro-kernel
   // One block of the region, to be packed or transformed.
   PackBlock region(int64_t n, int64_t block, int64_t y0, int64_t x0, int64_t rows, int64_t cols) const;
   void pack(int64_t n, int64_t first, int64_t count, int64_t y0, int64_t x0, int64_t rows, int64_t cols, float* dst,

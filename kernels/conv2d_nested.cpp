@@ -1,6 +1,6 @@
-// The encoder's blurred stride-2 3x3 convolution as nested F(3,2): in each direction the samples 2i and 2i+2 meet two
-// taps (four multiplications for three outputs), the samples 2i+1 one (three): 49 for 9 outputs instead of 81. All
-// transforms are additions; fp32 error about 6.5e-7 of the norm.
+// The stride-2 3x3 convolution, blurred (the encoder's) or not, as nested F(3,2): in each direction the samples 2i and
+// 2i+2 meet two taps (four multiplications for three outputs), the samples 2i+1 one (three): 49 for 9 outputs instead
+// of 81. All transforms are additions; fp32 error about 6.5e-7 of the norm.
 #include "kernels/transform_gemm.h"
 
 namespace gpen {
@@ -14,14 +14,14 @@ void conv2d_nested(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& in
   const int64_t region_floats = 7 * most_cols * kBlock;  // the output tile needs less
   const bool blur = w.geometry.blur_pad > 0;
   const int64_t thread_floats = region_floats + RegionSource::raw_floats(blur, 7, most_cols);
-  const bool half = w.winograd.precision == Precision::bf16;
+  const bool bf16 = w.transformed.precision == Precision::bf16;
   const int64_t pad = blur ? w.geometry.blur_pad : w.geometry.pad;
   Workspace::Handle handle, region_handle;
   float* scratch = exec.ws.take(static_cast<size_t>(schedule.floats), &handle);
   float* regions = exec.ws.take(static_cast<size_t>(thread_floats * exec.pool.size()), &region_handle);
   if (!exec.dry()) {
     const RegionSource source{w.isa, &w.in, &in, w.geometry.pad_mode, w.geometry.upsample, blur};
-    const TransformGemm gemm{*w.isa, w.winograd, w.panels, w.in.count(), schedule, scratch};
+    const TransformGemm gemm{*w.isa, w.transformed, w.panels, w.in.count(), schedule, scratch};
     gemm.run(
         exec.pool, tiles,
         [&](int thread, int64_t b, int64_t t0, int64_t count, float* v, int64_t v_stride) {
@@ -29,7 +29,7 @@ void conv2d_nested(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& in
           for_tile_runs(tiles_w, t0, count, [&](int64_t row, int64_t tx, int64_t run, int64_t offset) {
             const int64_t n = row / tiles_h, ty = row % tiles_h, cols = 6 * run + 1;
             source.pack(n, b, 1, ty * 6 - pad, tx * 6 - pad, 7, cols, region, region + region_floats);
-            w.isa->nested_down_input(region, cols, run, half, v + offset * kBlock, v_stride);
+            w.isa->nested_down_input(region, cols, run, bf16, v + offset * kBlock, v_stride);
           });
         },
         [&](int thread, int64_t b, int64_t t0, int64_t count, const float* m, int64_t m_stride) {

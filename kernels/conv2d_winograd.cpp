@@ -16,8 +16,8 @@ void conv2d_winograd(Exec& exec, const Conv2dWeights::Impl& w, const ConvInput& 
   float* regions = exec.ws.take(static_cast<size_t>(region_floats * exec.pool.size()), &region_handle);
   if (!exec.dry()) {
     const RegionSource source{
-        w.isa, &w.in, &in, w.geometry.pad_mode, w.geometry.upsample, false, w.winograd.precision == Precision::bf16};
-    const TransformGemm gemm{*w.isa, w.winograd, w.panels, w.in.count(), schedule, scratch};
+        w.isa, &w.in, &in, w.geometry.pad_mode, w.geometry.upsample, false, w.transformed.precision == Precision::bf16};
+    const TransformGemm gemm{*w.isa, w.transformed, w.panels, w.in.count(), schedule, scratch};
     gemm.run(
         exec.pool, tiles,
         [&](int thread, int64_t b, int64_t t0, int64_t count, float* v, int64_t v_stride) {

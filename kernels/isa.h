@@ -1,5 +1,5 @@
-// Which instruction set the vector kernels run on, chosen at run time by CPUID; GPEN_ISA=avx512|avx2|generic forces
-// one.
+// Which instruction set the vector kernels run on, chosen at run time by CPUID; GPEN_ISA forces one by its name:
+// avx512_bf16, avx512, avx2, neon, generic.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,7 +11,7 @@ namespace gpen {
 
 // The table in use. Chosen once, at the first call; an unusable GPEN_ISA is reported by check_isa() and ignored here.
 const IsaKernels& isa_kernels();
-const char* isa_name();  // "avx512", "avx2", "neon", "generic"
+const char* isa_name();  // its name
 // Code::device when GPEN_ISA names an instruction set that this machine or build lacks.
 Status check_isa();
 std::vector<std::string> available_isas();  // best first, registered ones last

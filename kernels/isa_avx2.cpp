@@ -24,7 +24,7 @@ inline float sum_lanes(V v) {
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
 inline V round_to_bf16(V x);
-inline void store_half(float* d, V x) { store(d, round_to_bf16(x)); }
+inline void store_bf16(float* d, V x) { store(d, round_to_bf16(x)); }
 #include "kernels/isa_body.h"
 }  // namespace
 const IsaKernels* isa_avx2() { return &kTable; }

@@ -11,7 +11,7 @@ constexpr const char* kName = "avx512_bf16";
 #include "kernels/isa_avx512.h"
 #define GPEN_BF16_DOT 1
 inline V dot(V acc, V a, V b) { return _mm512_dpbf16_ps(acc, (__m512bh)a, (__m512bh)b); }
-inline void store_half(float* d, V x) {
+inline void store_bf16(float* d, V x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(d), (__m256i)_mm512_cvtneps_pbh(x));
 }
 #include "kernels/isa_body.h"

@@ -1,33 +1,34 @@
 // The vector kernels, written once. Included by one source file per instruction set, inside an anonymous namespace and
-// after it has defined: V (a vector of kLanes floats), load, store, splat, fma(a,b,c) = a*b+c, leaky(v, slope),
-// kMaxRows, kWide (16-channel blocks per full panel), kChunkEntries. No standard library templates here: a function
-// that the linker may share with other files must not be compiled for an instruction set the machine may lack.
+// after it has defined: V (a vector of kLanes floats), load, store, splat, broadcast, fma(a,b,c) = a*b+c,
+// leaky(v, slope), keep, sum_lanes, store_bf16, kName, kMaxRows, kWide (16-channel blocks per full panel),
+// kChunkEntries; with GPEN_BF16_DOT also dot(acc, a, b). No standard library templates here: a function that the linker
+// may share with other files must not be compiled for an instruction set the machine may lack.
 
 constexpr int kParts = 16 / kLanes;  // vectors per pixel
 constexpr float kSqrt2 = 1.41421356237309515f;
 
 // ---- bf16 ---------------------------------------------------------------------------------------------------------
 // Weights come as words of two: channel k in the low half, k+1 in the high half. A pixel's 16 channels are rounded to
-// bf16: as words in the first half of its 64 bytes where there is a dot-product instruction (kBf16Dot), as floats
+// bf16: as words in the first 32 of its 64 bytes where there is a dot-product instruction (GPEN_BF16_DOT), as floats
 // elsewhere.
-typedef int Words __attribute__((vector_size(sizeof(V))));
+typedef unsigned Words __attribute__((vector_size(sizeof(V))));
 inline V low_half(V words) { return (V)((Words)words << 16); }
-inline V high_half(V words) { return (V)((Words)words & (int)0xffff0000); }
+inline V high_half(V words) { return (V)((Words)words & 0xffff0000u); }
 
 // To the nearest bf16, ties to even; NaN stays NaN.
 inline V round_to_bf16(V x) {
   const Words bits = (Words)x;
   const Words rounded = bits + 0x7fff + ((bits >> 16) & 1);
   const Words number = (Words)(x == x);  // all ones, or zero for NaN
-  return (V)(((rounded & number) | ((bits | 0x400000) & ~number)) & (int)0xffff0000);
+  return (V)(((rounded & number) | ((bits | 0x400000) & ~number)) & 0xffff0000u);
 }
 
 // Where the transforms and pack() leave what the micro-kernel reads.
 struct Full {
   static void put(float* d, V x) { store(d, x); }
 };
-struct Half {
-  static void put(float* d, V x) { store_half(d, x); }
+struct Bf16 {
+  static void put(float* d, V x) { store_bf16(d, x); }
 };
 
 // ---- micro-kernel -------------------------------------------------------------------------------------------------
@@ -54,7 +55,7 @@ inline void add_entry(V (&acc)[R][Vectors], const float* p, int channels, const 
 
 // 16 channels, two of them in a word.
 template <int R, int Vectors, int Step>
-inline void add_half_entry(V (&acc)[R][Vectors], const float* p, const float* b) {
+inline void add_bf16_entry(V (&acc)[R][Vectors], const float* p, const float* b) {
   for (int k = 0; k < 8; ++k, b += Vectors * kLanes) {
 #if defined(GPEN_BF16_DOT)
     V w[Vectors];
@@ -73,7 +74,7 @@ inline void add_half_entry(V (&acc)[R][Vectors], const float* p, const float* b)
   }
 }
 
-template <int R, int Blocks, int Step, bool Halves>
+template <int R, int Blocks, int Step, bool kBf16>
 void gemm_tile(const float* const* a, int64_t entries, int channels, const float* b, float* c, int64_t c_stride,
                bool accumulate) {
   constexpr int kVectors = Blocks * kParts;
@@ -84,8 +85,8 @@ void gemm_tile(const float* const* a, int64_t entries, int channels, const float
     for (int v = 0; v < kVectors; ++v)
       acc[r][v] = accumulate ? load(c + (v / kParts) * c_stride + r * 16 + (v % kParts) * kLanes) : splat(0.f);
   for (int64_t e = 0; e < entries; ++e) {
-    if constexpr (Halves) {
-      add_half_entry<R, kVectors, Step>(acc, a[e], b);
+    if constexpr (kBf16) {
+      add_bf16_entry<R, kVectors, Step>(acc, a[e], b);
       b += 8 * Blocks * 16;
     } else {
       add_entry<R, kVectors, Step>(acc, a[e], channels, b);
@@ -99,16 +100,16 @@ void gemm_tile(const float* const* a, int64_t entries, int channels, const float
 }
 
 using GemmTile = void (*)(const float* const*, int64_t, int, const float*, float*, int64_t, bool);
-template <int R, bool Halves>
+template <int R, bool kBf16>
 struct GemmRow {
   static GemmTile pick(int rows, int step, bool wide) {
-    if (rows != R) return GemmRow<R - 1, Halves>::pick(rows, step, wide);
-    if (wide) return step == 1 ? gemm_tile<R, kWide, 1, Halves> : gemm_tile<R, kWide, 2, Halves>;
-    return step == 1 ? gemm_tile<R, 1, 1, Halves> : gemm_tile<R, 1, 2, Halves>;
+    if (rows != R) return GemmRow<R - 1, kBf16>::pick(rows, step, wide);
+    if (wide) return step == 1 ? gemm_tile<R, kWide, 1, kBf16> : gemm_tile<R, kWide, 2, kBf16>;
+    return step == 1 ? gemm_tile<R, 1, 1, kBf16> : gemm_tile<R, 1, 2, kBf16>;
   }
 };
-template <bool Halves>
-struct GemmRow<0, Halves> {
+template <bool kBf16>
+struct GemmRow<0, kBf16> {
   static GemmTile pick(int, int, bool) { return nullptr; }
 };
 
@@ -117,7 +118,7 @@ void gemm(int rows, int step, bool wide, const float* const* a, int64_t entries,
   GemmRow<kMaxRows, false>::pick(rows, step, wide)(a, entries, channels, b, c, c_stride, accumulate);
 }
 
-void gemm_half(int rows, int step, bool wide, const float* const* a, int64_t entries, int, const float* b, float* c,
+void gemm_bf16(int rows, int step, bool wide, const float* const* a, int64_t entries, int, const float* b, float* c,
                int64_t c_stride, bool accumulate) {
   GemmRow<kMaxRows, true>::pick(rows, step, wide)(a, entries, 16, b, c, c_stride, accumulate);
 }
@@ -184,9 +185,9 @@ void pack_run_of(const float* src, int64_t pixels, int shift, int64_t x0, float*
 
 void pack_run_any(const float* src, int64_t pixels, int shift, int64_t x0, float* dst, const PackBlock& job) {
   const bool stem = job.stem_weight != nullptr;
-  if (stem && job.half) return pack_run_of<Stem, Half>(src, pixels, shift, x0, dst, job);
+  if (stem && job.bf16) return pack_run_of<Stem, Bf16>(src, pixels, shift, x0, dst, job);
   if (stem) return pack_run_of<Stem, Full>(src, pixels, shift, x0, dst, job);
-  if (job.half) return pack_run_of<Stored, Half>(src, pixels, shift, x0, dst, job);
+  if (job.bf16) return pack_run_of<Stored, Bf16>(src, pixels, shift, x0, dst, job);
   pack_run_of<Stored, Full>(src, pixels, shift, x0, dst, job);
 }
 
@@ -326,7 +327,7 @@ constexpr IsaKernels kTable = {kName,
                                kMaxRows,
                                kChunkEntries,
                                gemm,
-                               gemm_half,
+                               gemm_bf16,
                                pack,
                                blur,
                                store_run,

@@ -2,7 +2,7 @@
 // at a time. The filters' transforms are in transform_filters.cpp.
 
 // ---- Winograd F(4x4,3x3), points 0, +-sqrt2/2, +-sqrt2, infinity ----------------------------------------------------
-// B^T (6x6) and A^T (4x6) of these points; G in conv2d_winograd.cpp. Half the rounding error of the usual 0,+-1,+-2.
+// B^T (6x6) and A^T (4x6) of these points; G in transform_filters.cpp. Half the rounding error of the usual 0,+-1,+-2.
 inline void transform_bt(const V r[6], V o[6]) {
   const V q = splat(kSqrt2), h = splat(kSqrt2 / 2), c25 = splat(-2.5f);
   const V a = r[1] * q - r[3] * h, b = fma(r[2], splat(-2.f), r[4]);
@@ -63,7 +63,7 @@ const float* transformed_columns(const PackBlock& job, float* scratch) {
   if (!rows_inside || job.shift != 0 || (job.reflect && !columns_inside)) {
     PackBlock packed = job;
     packed.dst = scratch;
-    packed.half = false;
+    packed.bf16 = false;
     pack(packed);
     PackBlock region{};
     region.src = scratch;
@@ -100,7 +100,7 @@ void winograd_rows(const float* columns, int64_t cols, int64_t tiles, float* v_o
 
 void winograd_input(const PackBlock& job, int64_t tiles, float* scratch, float* v, int64_t v_stride) {
   const float* columns = transformed_columns<WinogradColumn>(job, scratch);
-  if (job.half) return winograd_rows<Half>(columns, job.cols, tiles, v, v_stride);
+  if (job.bf16) return winograd_rows<Bf16>(columns, job.cols, tiles, v, v_stride);
   winograd_rows<Full>(columns, job.cols, tiles, v, v_stride);
 }
 
@@ -109,16 +109,16 @@ void winograd_output(const Epilogue& e, const float* m, int64_t m_stride, int64_
   for (int64_t t = 0; t < tiles; ++t)
     for (int part = 0; part < kParts; ++part) {
       const float* s = m + t * 16 + part * kLanes;
-      V half[4][6];
+      V once[4][6];
       for (int j = 0; j < 6; ++j) {
         V column[6], o[4];
         for (int i = 0; i < 6; ++i) column[i] = load(s + (i * 6 + j) * m_stride);
         transform_at(column, o);
-        for (int i = 0; i < 4; ++i) half[i][j] = o[i];
+        for (int i = 0; i < 4; ++i) once[i][j] = o[i];
       }
       for (int i = 0; i < 4; ++i) {
         V o[4];
-        transform_at(half[i], o);
+        transform_at(once[i], o);
         for (int j = 0; j < 4; ++j) finish.put(o[j], part, to, i * to.stride + (t * 4 + j) * 16 + part * kLanes);
       }
     }
@@ -180,7 +180,7 @@ void nested_up_rows(const float* columns, int64_t cols, int64_t tiles, float* v_
 
 void nested_up_input(const PackBlock& job, int64_t tiles, float* scratch, float* v, int64_t v_stride) {
   const float* columns = transformed_columns<NestedUpColumn>(job, scratch);
-  if (job.half) return nested_up_rows<Half>(columns, job.cols, tiles, v, v_stride);
+  if (job.bf16) return nested_up_rows<Bf16>(columns, job.cols, tiles, v, v_stride);
   nested_up_rows<Full>(columns, job.cols, tiles, v, v_stride);
 }
 
@@ -192,16 +192,16 @@ void nested_down_tiles(const float* region, int64_t region_cols, int64_t tiles, 
       const float* s = region + t * 6 * 16 + part * kLanes;
       float* d = v_out + t * 16 + part * kLanes;
       const auto at = [&](int row, int col) { return load(s + (row * region_cols + col) * 16); };
-      V half[4][4];  // [row point][two-tap column]
+      V once[4][4];  // [row point][two-tap column]
       for (int c = 0; c < 4; ++c) {
         V column[4], out[4];
         for (int r = 0; r < 4; ++r) column[r] = at(2 * r, 2 * c);
         nested_bt(column, out);
-        for (int r = 0; r < 4; ++r) half[r][c] = out[r];
+        for (int r = 0; r < 4; ++r) once[r][c] = out[r];
       }
       for (int r = 0; r < 4; ++r) {
         V out[4];
-        nested_bt(half[r], out);
+        nested_bt(once[r], out);
         for (int c = 0; c < 4; ++c) Out::put(d + (kEven + r * 4 + c) * v_stride, out[c]);
       }
       for (int c = 0; c < 3; ++c) {
@@ -220,8 +220,8 @@ void nested_down_tiles(const float* region, int64_t region_cols, int64_t tiles, 
     }
 }
 
-void nested_down_input(const float* region, int64_t region_cols, int64_t tiles, bool half, float* v, int64_t v_stride) {
-  if (half) return nested_down_tiles<Half>(region, region_cols, tiles, v, v_stride);
+void nested_down_input(const float* region, int64_t region_cols, int64_t tiles, bool bf16, float* v, int64_t v_stride) {
+  if (bf16) return nested_down_tiles<Bf16>(region, region_cols, tiles, v, v_stride);
   nested_down_tiles<Full>(region, region_cols, tiles, v, v_stride);
 }
 
@@ -230,14 +230,14 @@ struct NestedSums {
   V even[3][3], odd_column[3][3], odd_row[3][3], odd[3][3];
   NestedSums(const float* m, int64_t m_stride) {
     const auto plane = [&](int p) { return load(m + p * m_stride); };
-    V half[3][4];
+    V once[3][4];
     for (int c = 0; c < 4; ++c) {
       V column[4], o[3];
       for (int r = 0; r < 4; ++r) column[r] = plane(kEven + r * 4 + c);
       nested_at(column, o);
-      for (int r = 0; r < 3; ++r) half[r][c] = o[r];
+      for (int r = 0; r < 3; ++r) once[r][c] = o[r];
     }
-    for (int r = 0; r < 3; ++r) nested_at(half[r], even[r]);
+    for (int r = 0; r < 3; ++r) nested_at(once[r], even[r]);
     for (int c = 0; c < 3; ++c) {
       V column[4], o[3];
       for (int r = 0; r < 4; ++r) column[r] = plane(kOddColumn + r * 3 + c);

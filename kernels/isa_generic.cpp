@@ -31,7 +31,7 @@ inline void keep(V& v) { asm volatile("" : "+m"(v)); }
 inline V leaky(V v, float slope) { return v <= splat(0.f) ? v * splat(slope) : v; }
 inline float sum_lanes(V v) { return (v[0] + v[1]) + (v[2] + v[3]); }
 inline V round_to_bf16(V x);
-inline void store_half(float* d, V x) { store(d, round_to_bf16(x)); }
+inline void store_bf16(float* d, V x) { store(d, round_to_bf16(x)); }
 #include "kernels/isa_body.h"
 }  // namespace
 const IsaKernels* isa_generic() { return &kTable; }

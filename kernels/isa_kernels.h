@@ -1,6 +1,7 @@
 // The vector kernels of one instruction set: the algorithm is written once in isa_body.h, compiled once per instruction
-// set (isa_avx512.cpp, isa_avx2.cpp, isa_generic.cpp) and reached through this table. All pointers are to floats in
-// blocks of 16 channels ("a pixel" = 16 consecutive floats); nothing here allocates, checks or knows a network.
+// set (isa_avx512_bf16.cpp, isa_avx512.cpp, isa_avx2.cpp, isa_generic.cpp) and reached through this table. All pointers
+// are to floats in blocks of 16 channels ("a pixel" = 16 consecutive floats); nothing here allocates, checks or knows a
+// network.
 #pragma once
 #include <cstdint>
 
@@ -19,7 +20,7 @@ struct PackBlock {
   const float* bias;   // 16 values: the feature half, lrelu(v*feature_gain + bias, .2)*sqrt2; null: plain
   float feature_gain;
   const float* stem_weight;  // [4][16], or null
-  bool half;                 // dst for gemm_half
+  bool bf16;                 // dst for gemm_bf16
 };
 
 // A run of pixels of to_rgb.h: x[b] points to the first pixel of block b (unused where the stem computes the feature).
@@ -61,8 +62,8 @@ struct IsaKernels {
   void (*gemm)(int rows, int step, bool wide, const float* const* a, int64_t entries, int channels, const float* b,
                float* c, int64_t c_stride, bool accumulate);
   // The same in bf16: channels is 16; b holds words of two rounded channels, [e*8 + k/2][panel]; a comes from pack(),
-  // winograd_input() or nested_input() with `half`, in a form of the table's own.
-  void (*gemm_half)(int rows, int step, bool wide, const float* const* a, int64_t entries, int channels, const float* b,
+  // winograd_input() nested_up_input() or nested_down_input() with bf16, in a form of the table's own.
+  void (*gemm_bf16)(int rows, int step, bool wide, const float* const* a, int64_t entries, int channels, const float* b,
                     float* c, int64_t c_stride, bool accumulate);
   void (*pack)(const PackBlock&);
   // [1,3,3,1]x[1,3,3,1]/64 blur of one block: src[rows][cols] -> dst[rows-3][cols-3]; tmp: cols pixels.
@@ -79,9 +80,9 @@ struct IsaKernels {
   // Four rows of 4*tiles pixels from M.
   void (*winograd_output)(const Epilogue&, const float* m, int64_t m_stride, int64_t tiles, const OutputRows& to);
   // Nested F(3,2) (isa_body_winograd.h), 49 planes. Up: from a region of 4 rows and 3*tiles + 1 columns; scratch: 11
-  // rows. Down: from a packed region of 7 rows and 6*tiles + 1 columns.
+  // rows. Down: from a region of 7 rows packed without bf16 and 6*tiles + 1 columns.
   void (*nested_up_input)(const PackBlock& job, int64_t tiles, float* scratch, float* v, int64_t v_stride);
-  void (*nested_down_input)(const float* region, int64_t region_cols, int64_t tiles, bool half, float* v,
+  void (*nested_down_input)(const float* region, int64_t region_cols, int64_t tiles, bool bf16, float* v,
                             int64_t v_stride);
   // Six rows of 6*tiles pixels of the transposed convolution.
   void (*nested_up_output)(const float* m, int64_t m_stride, int64_t tiles, float* const rows[6]);

@@ -9,15 +9,15 @@ namespace {
 template <int Points>
 void transform(const double (&matrix)[Points][3], const double (*g)[kMaxPanel], int64_t width,
                double (&u)[Points][Points][kMaxPanel]) {
-  double half[Points][3][kMaxPanel];
+  double once[Points][3][kMaxPanel];
   for (int a = 0; a < Points; ++a)
     for (int j = 0; j < 3; ++j)
       for (int64_t c = 0; c < width; ++c)
-        half[a][j][c] = matrix[a][0] * g[j][c] + matrix[a][1] * g[3 + j][c] + matrix[a][2] * g[6 + j][c];
+        once[a][j][c] = matrix[a][0] * g[j][c] + matrix[a][1] * g[3 + j][c] + matrix[a][2] * g[6 + j][c];
   for (int a = 0; a < Points; ++a)
     for (int b = 0; b < Points; ++b)
       for (int64_t c = 0; c < width; ++c)
-        u[a][b][c] = half[a][0][c] * matrix[b][0] + half[a][1][c] * matrix[b][1] + half[a][2][c] * matrix[b][2];
+        u[a][b][c] = once[a][0][c] * matrix[b][0] + once[a][1][c] * matrix[b][1] + once[a][2][c] * matrix[b][2];
 }
 
 void to_float(const double* from, int64_t width, float* to) {

@@ -10,9 +10,10 @@ constexpr int kWinogradFirst[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11
 constexpr int kNestedFirst[] = {0,  9,  12, 15, 18, 21, 24, 27, 30, 33, 34, 35, 36,
                                 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49};
 
-// Entries of 16 channels whose weights of one panel stay in the L1 cache while all tiles pass.
+// Entries of 16 channels whose weights of one panel (16 KB; AVX-512: 32 KB) stay in the nearest cache while all tiles
+// pass.
 constexpr int64_t kEntries = 16;
-// Weights beyond this are shared by all threads' tiles.
+// Weights beyond this, counted in fp32, are shared by all threads' tiles.
 constexpr int64_t kPrivateWeightBytes = int64_t{8} << 20;
 // V and M of a shared block.
 constexpr int64_t kSharedBytes = int64_t{32} << 20;
@@ -63,19 +64,22 @@ TransformSchedule plan_transform(const TransformScheme& scheme, const IsaKernels
                                  int64_t out_blocks, int64_t tiles, int threads) {
   TransformSchedule s;
   const int64_t k = in_blocks * kBlock, outs = out_blocks * kBlock;
-  s.shared = scheme.matrices * k * outs * 4 > kPrivateWeightBytes;
+  // About thirty tiles in whole passes of the micro-kernel.
+  const int64_t private_tiles = std::max(1, 30 / isa.max_rows) * isa.max_rows;
+  const bool few = threads > 1 && ceil_div(tiles, private_tiles) < 2 * threads;
+  s.shared = few || scheme.matrices * k * outs * 4 > kPrivateWeightBytes;
   if (s.shared) {
     const int64_t most = std::max<int64_t>(kSharedBytes / (scheme.planes * (k + outs) * 4), 4 * isa.max_rows);
     s.block_tiles = ceil_div(tiles, ceil_div(tiles, most));
   } else {
-    // About thirty tiles in whole passes of the micro-kernel.
-    s.block_tiles = std::min<int64_t>(tiles, std::max(1, 30 / isa.max_rows) * isa.max_rows);
+    s.block_tiles = std::min(tiles, private_tiles);
   }
   // 16 floats more than a power of two apart, so that the planes do not fall into the same cache sets.
   s.v_stride = s.block_tiles * k + kBlock;
   s.m_stride = s.block_tiles * outs + kBlock;
-  const int64_t block = scheme.planes * (s.v_stride + s.m_stride), pointers = ceil_div(in_blocks * 2, kBlock) * kBlock;
-  s.floats = s.shared ? block + threads * pointers : threads * (block + pointers);
+  s.block_floats = scheme.planes * (s.v_stride + s.m_stride);
+  s.pointer_floats = ceil_div(in_blocks * 2, kBlock) * kBlock;
+  s.floats = (s.shared ? 1 : threads) * s.block_floats + threads * s.pointer_floats;
   return s;
 }
 

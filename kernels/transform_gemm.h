@@ -29,13 +29,15 @@ Status pack_transformed(TransformWeights& out, const TransformScheme& scheme, Fi
                         ThreadPool& pool);
 
 // How a number of tiles is worked through. Small weights: every thread takes blocks of tiles through all three steps
-// alone, V and M stay near its own cache. Large weights: all threads share each step of one large block, so that the
-// weights come from memory once for many tiles. Neither changes a bit of the result.
+// alone, V and M stay near its own cache. Large weights, or too few tiles to give every thread some: all threads share
+// each step of one large block, and the weights come from memory once for many tiles. Neither changes a bit of the
+// result.
 struct TransformSchedule {
   bool shared = false;
   int64_t block_tiles = 0;  // tiles of a block
   int64_t v_stride = 0, m_stride = 0;
-  int64_t floats = 0;  // V, M and pointers of all threads
+  int64_t block_floats = 0, pointer_floats = 0;  // V and M of a block; a thread's pointers
+  int64_t floats = 0;                            // all of it, for all threads
 };
 TransformSchedule plan_transform(const TransformScheme& scheme, const IsaKernels& isa, int64_t in_blocks,
                                  int64_t out_blocks, int64_t tiles, int threads);
@@ -62,8 +64,6 @@ struct TransformGemm {
 
  private:
   float* m_of(float* v) const { return v + weights.scheme->planes * schedule.v_stride; }
-  int64_t pointer_floats() const { return ceil_div(in_blocks * 2, kBlock) * kBlock; }
-  int64_t block_floats() const { return weights.scheme->planes * (schedule.v_stride + schedule.m_stride); }
   template <class Input, class Output>
   void run_block(ThreadPool& pool, int64_t t0, int64_t count, Input& input, Output& output) const;
 };
@@ -81,7 +81,7 @@ void TransformGemm::run_block(ThreadPool& pool, int64_t t0, int64_t count, Input
   const int64_t splits = ceil_div(panels.count(), panels_at_once);
   pool.parallel_for(weights.scheme->matrices * splits, [&](int64_t item, int thread) {
     const int64_t p0 = item % splits * panels_at_once, p1 = std::min(p0 + panels_at_once, panels.count());
-    float* pointers = scratch + block_floats() + thread * pointer_floats();
+    float* pointers = scratch + schedule.block_floats + thread * schedule.pointer_floats;
     multiply(static_cast<int>(item / splits), p0, p1, count, v, m, reinterpret_cast<const float**>(pointers));
   });
   pool.parallel_for(panels.out_blocks * segments, [&](int64_t item, int thread) {
@@ -100,9 +100,9 @@ void TransformGemm::run(ThreadPool& pool, int64_t tiles, Input&& input, Output&&
   }
   pool.parallel_for(blocks, [&](int64_t item, int thread) {
     const int64_t t0 = first(item), count = first(item + 1) - t0;
-    float* v = scratch + thread * (block_floats() + pointer_floats());
+    float* v = scratch + thread * (schedule.block_floats + schedule.pointer_floats);
     float* m = m_of(v);
-    auto pointers = reinterpret_cast<const float**>(v + block_floats());
+    auto pointers = reinterpret_cast<const float**>(v + schedule.block_floats);
     for (int64_t b = 0; b < in_blocks; ++b) input(thread, b, t0, count, v + b * count * kBlock, schedule.v_stride);
     for (int matrix = 0; matrix < weights.scheme->matrices; ++matrix)
       multiply(matrix, 0, panels.count(), count, v, m, pointers);

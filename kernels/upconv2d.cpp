@@ -16,6 +16,7 @@ Result<UpConv2dWeights> UpConv2dWeights::pack(int64_t in_channels, int64_t out_c
                                               double scale, const std::vector<float>& bias, ThreadPool& pool,
                                               int64_t split, ConvAlgorithm algorithm, Precision precision) {
   if (in_channels < 1 || out_channels < 1) return fail(Code::usage, "upconv2d: empty geometry");
+  if (split < 0 || split > in_channels) return fail(Code::usage, "upconv2d: split ", split, " of ", in_channels);
   if (!bias.empty() && static_cast<int64_t>(bias.size()) != out_channels)
     return fail(Code::usage, "upconv2d: bias has ", bias.size(), " entries, the output has ", out_channels,
                 " channels");
@@ -69,6 +70,7 @@ size_t UpConv2dWeights::packed_bytes() const {
 void upconv2d(Exec& exec, const UpConv2dWeights& weights, const ConvInput& in, const ConvEpilogue& ep, TensorView y) {
   const UpConv2dWeights::Impl& w = weights.impl();
   assert(y.h == 2 * in.x.h && y.w == 2 * in.x.w && y.c == w.out_channels && y.n == in.x.n);
+  assert(in.x.c == w.in.x_channels && in.feature.c == w.in.in_channels - w.in.x_channels);
   if (w.algorithm == ConvAlgorithm::nested3x2)
     upconv2d_nested(exec, w, in, ep, y);
   else

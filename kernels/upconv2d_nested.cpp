@@ -7,11 +7,14 @@ namespace gpen {
 
 namespace {
 
+constexpr int64_t kRingBytes = int64_t{16} << 20;
+
 // Tile rows of a band: enough tiles for every thread to have a few blocks, few enough rows to stay in a shared cache.
-int64_t band_tile_rows(int64_t tile_rows, int64_t tile_cols, int threads) {
-  const int64_t wanted = ceil_div(int64_t{90} * threads, tile_cols);
-  const int64_t bands =
-      std::max<int64_t>(1, tile_rows / std::clamp<int64_t>(wanted, 2, std::max<int64_t>(2, tile_rows)));
+// row_bytes: of one row of the transposed convolution, all channels and images.
+int64_t band_tile_rows(int64_t images, int64_t tile_rows, int64_t tile_cols, int64_t row_bytes, int threads) {
+  const int64_t wanted =
+      std::min(ceil_div(int64_t{90} * threads, images * tile_cols), std::max<int64_t>(1, kRingBytes / (6 * row_bytes)));
+  const int64_t bands = std::max<int64_t>(1, tile_rows / std::min(wanted, tile_rows));
   return ceil_div(tile_rows, bands);
 }
 
@@ -21,10 +24,11 @@ void upconv2d_nested(Exec& exec, const UpConv2dWeights::Impl& w, const ConvInput
                      TensorView y) {
   const int64_t n = y.n, h = in.x.h, wd = in.x.w, t_rows = 2 * h + 1;
   const int64_t tile_rows = ceil_div(h + 1, 3), tile_cols = ceil_div(wd + 1, 3);
-  const int64_t band = band_tile_rows(tile_rows, tile_cols, exec.pool.size());
+  const int64_t out_blocks = w.panels.out_blocks, row_floats = 6 * tile_cols * kBlock;
+  const int64_t band = band_tile_rows(n, tile_rows, tile_cols, n * out_blocks * row_floats * 4, exec.pool.size());
   const TransformSchedule schedule =
       plan_transform(kNested3x2, *w.isa, w.in.count(), w.panels.out_blocks, n * band * tile_cols, exec.pool.size());
-  const int64_t out_blocks = w.panels.out_blocks, row_floats = 6 * tile_cols * kBlock, ring = 6 * band + 3;
+  const int64_t ring = 6 * band + 3;
   const int64_t most_cols = 3 * std::min(tile_cols, kSegmentTiles) + 1;
   const int64_t thread_floats = std::max(11 * most_cols, 2 * wd + 3) * kBlock;
   Workspace::Handle handle, region_handle, ring_handle;
@@ -35,8 +39,8 @@ void upconv2d_nested(Exec& exec, const UpConv2dWeights::Impl& w, const ConvInput
     return t + ((image * out_blocks + b) * ring + row % ring) * row_floats;
   };
 
-  const bool half = w.nested.precision == Precision::bf16;
-  const RegionSource source{w.isa, &w.in, &in, PadMode::zero, 1, false, half};
+  const bool bf16 = w.nested.precision == Precision::bf16;
+  const RegionSource source{w.isa, &w.in, &in, PadMode::zero, 1, false, bf16};
   const TransformGemm gemm{*w.isa, w.nested, w.panels, w.in.count(), schedule, scratch};
   int64_t y0 = 0;  // first output row that is not finished
   for (int64_t ty0 = 0; ty0 < tile_rows && !exec.dry(); ty0 += band) {

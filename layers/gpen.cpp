@@ -41,6 +41,14 @@ struct Activation {
   bool owns_noise = false;
 };
 
+// The encoder's outputs, maps[i] at resolution 4 << i; the largest, maps[top], only as the picture it comes from.
+struct Features {
+  size_t top = 0;
+  RgbStem stem;
+  std::array<TensorView, kMaxLevels> maps;
+  std::array<Workspace::Handle, kMaxLevels> handles;
+};
+
 }  // namespace
 
 struct GpenNet::Impl {
@@ -64,6 +72,7 @@ struct GpenNet::Impl {
   Status load_encoder(const WeightStore& store);
   Status load_decoder(const WeightStore& store);
   Status forward(Exec& exec, const TensorView& input, TensorView output, uint64_t seed, const Extra* extra);
+  void encode(Exec& exec, const TensorView& input, Features* out);
   float* map_latent(Exec& exec, const TensorView& encoded, const Extra* extra, Workspace::Handle* handle);
 
   // Runs one step and, when asked, notes its time.
@@ -113,6 +122,7 @@ Status GpenNet::Impl::load_encoder(const WeightStore& store) {
     GPEN_ASSIGN(auto packed,
                 LinearWeights::pack(w.data(), arch.style_dim, arch.style_dim,
                                     kLrMul / std::sqrt(static_cast<double>(arch.style_dim)), b, kLrMul, *pool));
+    store.release_pages(name + ".weight");
     style.push_back(std::move(packed));
   }
   return Status();
@@ -189,23 +199,19 @@ float* GpenNet::Impl::map_latent(Exec& exec, const TensorView& encoded, const Ex
   return a;
 }
 
-Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView output, uint64_t seed,
-                              const Extra* extra) {
+// Every output is kept until the decoder has used it.
+void GpenNet::Impl::encode(Exec& exec, const TensorView& input, Features* out) {
+  Workspace::Handle pixel_handle;
   const int64_t n = input.n;
   Workspace& ws = exec.ws;
-  const int levels = arch.levels(), encoder_levels = arch.encoder_levels();
-
-  // Encoder: every output is kept, features[i] at resolution 4 << i; the largest only as the picture it comes from.
-  std::array<TensorView, kMaxLevels> features;
-  std::array<Workspace::Handle, kMaxLevels> feature_handles;
-  Workspace::Handle pixel_handle;
-  const size_t top = static_cast<size_t>(encoder_levels - 1);
+  const size_t top = out->top = static_cast<size_t>(arch.encoder_levels() - 1);
   float* pixels = ws.take(static_cast<size_t>(n * input.plane() * 4), &pixel_handle);
-  to_stem_pixels(exec, input, pixels);
-  const RgbStem stem{pixels, ecd0.data()};
+  timed(exec, "encoder", 0, [&] { to_stem_pixels(exec, input, pixels); });
+  const RgbStem stem = out->stem = {pixels, ecd0.data()};
+  auto& features = out->maps;
   features[top] = make_view(nullptr, n, arch.encoder_channels[top], arch.in_size, arch.in_size, Layout::nchw16c);
   if (top == 0) {  // ecd0 is all of the encoder
-    features[0].data = ws.take(static_cast<size_t>(n * features[0].image_size()), &feature_handles[0]);
+    features[0].data = ws.take(static_cast<size_t>(n * features[0].image_size()), &out->handles[0]);
     apply_rgb_stem(exec, stem, features[0]);
   }
   ConvEpilogue activation;
@@ -213,7 +219,7 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
   activation.gain = kSqrt2;
   for (size_t level = top; level-- > 0;) {
     const int64_t size = 4 << level;
-    features[level] = ws.tensor(n, arch.encoder_channels[level], size, size, Layout::nchw16c, &feature_handles[level]);
+    features[level] = ws.tensor(n, arch.encoder_channels[level], size, size, Layout::nchw16c, &out->handles[level]);
     ConvInput in;
     in.x = features[level + 1];
     if (level + 1 == top) in.stem = stem;
@@ -222,13 +228,23 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
     timed(exec, "encoder", static_cast<double>(n * size * size * g.in_channels * g.out_channels * 9),
           [&] { conv2d(exec, conv, in, activation, features[level]); });
   }
+}
+
+Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView output, uint64_t seed,
+                              const Extra* extra) {
+  const int64_t n = input.n;
+  Workspace& ws = exec.ws;
+  const int levels = arch.levels(), encoder_levels = arch.encoder_levels();
+
+  Features features;
+  encode(exec, input, &features);
 
   Workspace::Handle latent_handle;
   float* latent = nullptr;
   timed(exec, "mapping",
         static_cast<double>(n) * (arch.mlp_layers * 1.0 * arch.style_dim * arch.style_dim +
                                   16.0 * arch.encoder_channels[0] * arch.style_dim),
-        [&] { latent = map_latent(exec, features[0], extra, &latent_handle); });
+        [&] { latent = map_latent(exec, features.maps[0], extra, &latent_handle); });
 
   // Decoder. `now` is the activation the next layer reads.
   Activation now;
@@ -256,8 +272,8 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
     if (index > 0) ws.give_back(now.x);
     if (now.owns_noise) ws.give_back(now.noise);
     if (level < encoder_levels) {
-      next.in.feature = features[static_cast<size_t>(level)];
-      if (static_cast<size_t>(level) == top) next.in.stem = stem;
+      next.in.feature = features.maps[static_cast<size_t>(level)];
+      if (static_cast<size_t>(level) == features.top) next.in.stem = features.stem;
     } else {  // FullGenerator_SR above its input's resolution: fresh noise for each convolution
       next.in.feature = ws.tensor(n, conv.out_channels(), size, size, Layout::nchw16c, &next.noise);
       next.owns_noise = true;
@@ -288,8 +304,8 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
   for (int level = 1; level < levels; ++level) {
     const size_t up = static_cast<size_t>(2 * level - 1);
     GPEN_RETURN_IF_ERROR(styled(up, level));
-    if (level - 1 < encoder_levels && feature_handles[static_cast<size_t>(level - 1)].id >= 0)
-      ws.give_back(feature_handles[static_cast<size_t>(level - 1)]);
+    if (level - 1 < encoder_levels && features.handles[static_cast<size_t>(level - 1)].id >= 0)
+      ws.give_back(features.handles[static_cast<size_t>(level - 1)]);
     GPEN_RETURN_IF_ERROR(styled(up + 1, level));
     add_rgb(static_cast<size_t>(level), level);
   }
@@ -336,10 +352,11 @@ Status GpenNet::forward(const TensorView& input, TensorView output, uint64_t see
 size_t GpenNet::arena_bytes() const { return impl_->ws.peak_bytes(); }
 
 size_t GpenNet::weight_bytes() const {
-  size_t bytes = impl_->final_linear.packed_bytes();
+  size_t bytes = impl_->final_linear.packed_bytes() + impl_->ecd0.size() * sizeof(float);
   for (const auto& w : impl_->ecd) bytes += w.packed_bytes();
   for (const auto& w : impl_->style) bytes += w.packed_bytes();
   for (const auto& w : impl_->convs) bytes += w.packed_bytes();
+  for (const auto& w : impl_->to_rgbs) bytes += w.packed_bytes();
   return bytes;
 }
 

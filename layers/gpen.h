@@ -1,6 +1,6 @@
 // GPEN (docs/reference.md 2): encoder + StyleGAN2 decoder, all sizes, FullGenerator_SR included.
 #pragma once
-#include "kernels/conv2d.h"
+#include "kernels/precision.h"
 #include "layers/network.h"
 #include "weights/weight_store.h"
 
@@ -9,7 +9,7 @@ namespace gpen {
 class GpenNet {
  public:
   // bf16: the decoder's convolutions. The encoder, the mapping network, styles and demodulation stay in fp32: they are
-  // a tenth of the work and would make three quarters of the error.
+  // an eighth of the work and would make three quarters of the error.
   static Result<GpenNet> load(const WeightStore& store, std::shared_ptr<ThreadPool> pool,
                               Precision precision = Precision::fp32);
   GpenNet(GpenNet&&) noexcept;

@@ -62,6 +62,7 @@ class ToRgb {
   void modulate(Exec& exec, const float* latent, int64_t n, float* style) const;
   void forward(Exec& exec, ConvInput in, const float* style, const TensorView& skip, TensorView rgb) const;
   int64_t style_floats() const { return in_.padded(); }
+  size_t packed_bytes() const { return modulation_.packed_bytes() + weights_.weight.size() * sizeof(float); }
 
  private:
   ActivationChannels in_;

@@ -16,6 +16,8 @@
 
 namespace gpen {
 
+static_assert(sizeof(size_t) >= 8, "sizes are computed in 64 bits");
+
 // 64-byte aligned memory, advised to use huge pages when large; not cleared. Null data when out of memory.
 class AlignedBuffer {
  public:

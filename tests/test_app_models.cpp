@@ -155,7 +155,8 @@ TEST_F(ModelCommands, BenchWritesTheAgreedJson) {
     ASSERT_EQ(bench.size(), 1u);
     ASSERT_EQ(bench["results"].size(), 1u);
     const json& r = bench["results"][0];
-    EXPECT_EQ(r.size(), 10u);
+    EXPECT_EQ(r.size(), 11u);
+    EXPECT_FALSE(r["isa"].get<std::string>().empty());
     EXPECT_EQ(r["arch"], kTiny);
     EXPECT_EQ(r["device"], "cpu");
     EXPECT_EQ(r["precision"], "fp32");

@@ -104,8 +104,8 @@ Result<FloatView> WeightStore::view(const std::string& name, const std::vector<i
 }
 
 Result<std::vector<float>> WeightStore::floats(const std::string& name, const std::vector<int64_t>& shape) const {
-  GPEN_ASSIGN(const FloatView values, view(name, shape));
-  return std::vector<float>(values.data(), values.data() + find(name)->count());
+  GPEN_ASSIGN(FloatView values, view(name, shape));
+  return std::move(values).take(find(name)->count());
 }
 
 void WeightStore::add(const std::string& name, std::vector<int64_t> shape, std::vector<float> values) {

@@ -38,6 +38,10 @@ class FloatView {
   explicit FloatView(const float* data) : data_(data) {}
   FloatView(FloatView&&) noexcept = default;
   const float* data() const { return data_; }
+  // The first `count` values as a vector of their own: moved when they were converted, copied when in place.
+  std::vector<float> take(int64_t count) && {
+    return owned_.empty() ? std::vector<float>(data_, data_ + count) : std::move(owned_);
+  }
 
  private:
   std::vector<float> owned_;

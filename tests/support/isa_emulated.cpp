@@ -9,7 +9,7 @@ namespace {
 namespace plain {
 constexpr const char* kName = "emulated_avx512";
 #include "support/isa_emulated_lanes.h"
-inline void store_half(float* d, V x) { store(d, round_to_bf16(x)); }
+inline void store_bf16(float* d, V x) { store(d, round_to_bf16(x)); }
 #include "kernels/isa_body.h"
 }  // namespace plain
 
@@ -25,7 +25,7 @@ inline V dot(V acc, V a, V b) {
   return acc + low_half(a) * low_half(b);
 }
 // Sixteen bf16 in the first half of the pixel's 64 bytes; the second half is left as it is.
-inline void store_half(float* d, V x) {
+inline void store_bf16(float* d, V x) {
   const V rounded = round_to_bf16(x);
   uint16_t halves[kLanes];
   for (int i = 0; i < kLanes; ++i) halves[i] = static_cast<uint16_t>(std::bit_cast<uint32_t>(float{rounded[i]}) >> 16);
