@@ -104,13 +104,16 @@ Result<fs::path> weights_file(const std::string& model, const ScratchFolder& scr
 }
 
 void print_layers(const std::vector<std::vector<LayerTime>>& runs, FILE* to) {
-  std::fprintf(to, "%-36s %9s %9s %9s\n", "layer", "ms", "GFLOP", "GFLOP/s");
+  // GFLOP/s as of the plain convolutions, and of the multiplications that were really done.
+  std::fprintf(to, "%-36s %9s %9s %9s %9s\n", "layer", "ms", "GFLOP", "GFLOP/s", "true");
   for (size_t i = 0; i < runs.front().size(); ++i) {
     std::vector<double> ms;
     for (const auto& run : runs) ms.push_back(run[i].ms);
     const LayerTime& layer = runs.front()[i];
     const double m = median(ms);
-    std::fprintf(to, "%-36s %9.3f %9.3f %9.1f\n", layer.layer, m, layer.gflop, m > 0 ? layer.gflop / m * 1e3 : 0);
+    const auto rate = [&](double gflop) { return m > 0 ? gflop / m * 1e3 : 0; };
+    std::fprintf(to, "%-36s %9.3f %9.3f %9.1f %9.1f\n", layer.layer, m, layer.gflop, rate(layer.gflop),
+                 rate(layer.true_gflop));
   }
 }
 

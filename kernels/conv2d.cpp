@@ -148,6 +148,15 @@ Result<Conv2dWeights> Conv2dWeights::pack(const ConvGeometry& g, const float* we
 
 const ConvGeometry& Conv2dWeights::geometry() const { return impl_->geometry; }
 ConvAlgorithm Conv2dWeights::algorithm() const { return impl_->algorithm; }
+double Conv2dWeights::multiplications(int64_t h, int64_t w) const {
+  const ConvGeometry& g = impl_->geometry;
+  const int64_t out_h = g.out_size(h, g.kernel_h), out_w = g.out_size(w, g.kernel_w);
+  auto positions = [&](int64_t tile) { return ceil_div(out_h, tile) * ceil_div(out_w, tile); };
+  int64_t each = out_h * out_w * g.kernel_h * g.kernel_w;
+  if (impl_->algorithm == ConvAlgorithm::winograd4x4) each = positions(4) * kWinograd4x4.planes;
+  if (impl_->algorithm == ConvAlgorithm::nested3x2) each = positions(3) * kNested3x2.planes;
+  return static_cast<double>(each) * static_cast<double>(g.in_channels * g.out_channels);
+}
 size_t Conv2dWeights::packed_bytes() const { return impl_->direct.data.bytes() + impl_->transformed.u.bytes(); }
 
 PackBlock RegionSource::region(int64_t n, int64_t b, int64_t y0, int64_t x0, int64_t rows, int64_t cols) const {

@@ -72,6 +72,8 @@ class Conv2dWeights {
   const ConvGeometry& geometry() const;
   ConvAlgorithm algorithm() const;
   size_t packed_bytes() const;
+  // Multiplications that the algorithm does for one image of h x w (input), in whole tiles.
+  double multiplications(int64_t h, int64_t w) const;
   struct Impl;
   const Impl& impl() const { return *impl_; }
 

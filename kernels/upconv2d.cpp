@@ -61,6 +61,14 @@ Result<UpConv2dWeights> UpConv2dWeights::pack(int64_t in_channels, int64_t out_c
 
 ConvAlgorithm UpConv2dWeights::algorithm() const { return impl_->algorithm; }
 
+double UpConv2dWeights::multiplications(int64_t h, int64_t w) const {
+  // Direct: in each direction two taps at the even positions, of which there is one more, and one at the odd ones.
+  const int64_t direct = (3 * h + 2) * (3 * w + 2);
+  const int64_t nested = ceil_div(h + 1, 3) * ceil_div(w + 1, 3) * kNested3x2.planes;
+  const int64_t each = impl_->algorithm == ConvAlgorithm::nested3x2 ? nested : direct;
+  return static_cast<double>(each) * static_cast<double>(impl_->in.in_channels * impl_->out_channels);
+}
+
 size_t UpConv2dWeights::packed_bytes() const {
   size_t bytes = impl_->nested.u.bytes();
   for (const DirectWeights& p : impl_->phase) bytes += p.data.bytes();

@@ -77,12 +77,12 @@ struct GpenNet::Impl {
 
   // Runs one step and, when asked, notes its time.
   template <class Step>
-  void timed(Exec& exec, const char* name, double multiply_adds, Step&& step) {
+  void timed(Exec& exec, const char* name, double multiply_adds, double multiplications, Step&& step) {
     if (times == nullptr || exec.dry()) return step();
     const auto start = std::chrono::steady_clock::now();
     step();
     const std::chrono::duration<double, std::milli> ms = std::chrono::steady_clock::now() - start;
-    times->push_back({name, ms.count(), 2e-9 * multiply_adds});
+    times->push_back({name, ms.count(), 2e-9 * multiply_adds, 2e-9 * multiplications});
   }
 };
 
@@ -206,7 +206,7 @@ void GpenNet::Impl::encode(Exec& exec, const TensorView& input, Features* out) {
   Workspace& ws = exec.ws;
   const size_t top = out->top = static_cast<size_t>(arch.encoder_levels() - 1);
   float* pixels = ws.take(static_cast<size_t>(n * input.plane() * 4), &pixel_handle);
-  timed(exec, "encoder", 0, [&] { to_stem_pixels(exec, input, pixels); });
+  timed(exec, "encoder", 0, 0, [&] { to_stem_pixels(exec, input, pixels); });
   const RgbStem stem = out->stem = {pixels, ecd0.data()};
   auto& features = out->maps;
   features[top] = make_view(nullptr, n, arch.encoder_channels[top], arch.in_size, arch.in_size, Layout::nchw16c);
@@ -226,6 +226,7 @@ void GpenNet::Impl::encode(Exec& exec, const TensorView& input, Features* out) {
     const Conv2dWeights& conv = ecd[top - 1 - level];
     const ConvGeometry& g = conv.geometry();
     timed(exec, "encoder", static_cast<double>(n * size * size * g.in_channels * g.out_channels * 9),
+          static_cast<double>(n) * conv.multiplications(in.x.h, in.x.w),
           [&] { conv2d(exec, conv, in, activation, features[level]); });
   }
 }
@@ -241,10 +242,9 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
 
   Workspace::Handle latent_handle;
   float* latent = nullptr;
-  timed(exec, "mapping",
-        static_cast<double>(n) * (arch.mlp_layers * 1.0 * arch.style_dim * arch.style_dim +
-                                  16.0 * arch.encoder_channels[0] * arch.style_dim),
-        [&] { latent = map_latent(exec, features.maps[0], extra, &latent_handle); });
+  const double mapping = static_cast<double>(n) * (arch.mlp_layers * 1.0 * arch.style_dim * arch.style_dim +
+                                                   16.0 * arch.encoder_channels[0] * arch.style_dim);
+  timed(exec, "mapping", mapping, mapping, [&] { latent = map_latent(exec, features.maps[0], extra, &latent_handle); });
 
   // Decoder. `now` is the activation the next layer reads.
   Activation now;
@@ -260,11 +260,12 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
     float* s = ws.take(static_cast<size_t>(n * conv.style_floats()), &style_handle);
     float* squared = ws.take(static_cast<size_t>(n * conv.style_floats()), &squared_handle);
     float* d = ws.take(static_cast<size_t>(n * conv.demodulation_floats()), &demodulation_handle);
-    timed(exec, "styles", 0, [&] { conv.modulate(exec, latent, n, s, squared, d); });
+    timed(exec, "styles", 0, 0, [&] { conv.modulate(exec, latent, n, s, squared, d); });
     Activation next;
     next.in.x = ws.tensor(n, conv.out_channels(), size, size, Layout::nchw16c, &next.x);
     const double input_pixels = static_cast<double>(n * now.in.x.plane());
     timed(exec, names[index].c_str(), conv.multiply_adds_per_input_pixel() * input_pixels,
+          static_cast<double>(n) * conv.multiplications(now.in.x.h, now.in.x.w),
           [&] { conv.forward(exec, now.in, s, d, next.in.x); });
     ws.give_back(demodulation_handle);
     ws.give_back(squared_handle);
@@ -288,11 +289,11 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
     const int64_t size = 4 << level;
     Workspace::Handle style_handle, out_handle;
     float* s = ws.take(static_cast<size_t>(n * to_rgbs[index].style_floats()), &style_handle);
-    timed(exec, "styles", 0, [&] { to_rgbs[index].modulate(exec, latent, n, s); });
+    timed(exec, "styles", 0, 0, [&] { to_rgbs[index].modulate(exec, latent, n, s); });
     const bool last = level == levels - 1;
     TensorView out = last ? output : ws.tensor(n, 3, size, size, Layout::nchw, &out_handle);
-    timed(exec, "to_rgb", static_cast<double>(n * size * size * 6 * convs[2 * index].out_channels()),
-          [&] { to_rgbs[index].forward(exec, now.in, s, skip, out); });
+    const auto products = static_cast<double>(n * size * size * 6 * convs[2 * index].out_channels());
+    timed(exec, "to_rgb", products, products, [&] { to_rgbs[index].forward(exec, now.in, s, skip, out); });
     ws.give_back(style_handle);
     if (index > 0) ws.give_back(skip_handle);
     skip = out;

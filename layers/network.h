@@ -18,7 +18,8 @@ namespace gpen {
 struct LayerTime {
   const char* layer;
   double ms;
-  double gflop;  // direct-equivalent: 2 * multiply-adds of the plain convolution
+  double gflop;       // direct-equivalent: 2 * multiply-adds of the plain convolution
+  double true_gflop;  // 2 * the multiplications that were done
 };
 
 }  // namespace gpen

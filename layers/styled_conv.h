@@ -40,6 +40,10 @@ class StyledConv {
   const float* feature_bias() const { return feature_bias_.data(); }
   int64_t out_channels() const { return out_; }
   bool upsamples() const { return upsample_; }
+  // Of one image of h x w (input): what the algorithm multiplies.
+  double multiplications(int64_t h, int64_t w) const {
+    return upsample_ ? upconv_.multiplications(h, w) : conv_.multiplications(h, w);
+  }
   double multiply_adds_per_input_pixel() const { return 9.0 * static_cast<double>(in_.total() * out_); }
   size_t packed_bytes() const;
 

@@ -236,6 +236,8 @@ TEST_F(Restore, CompareSaveFacesBoxesAndReport) {
   EXPECT_EQ(load("faces/out_00_after.png").width, 256);
   const json report = json::parse(r.out);
   EXPECT_EQ(report["model"], "sharpen");
+  EXPECT_EQ(report["precision"], "fp32");
+  EXPECT_FALSE(report["isa"].get<std::string>().empty());
   EXPECT_EQ(report["size"], 256);
   EXPECT_EQ(report["done"], 1);
   ASSERT_EQ(report["photos"].size(), 1u);
