@@ -122,13 +122,18 @@ struct Timing {
   std::vector<std::vector<LayerTime>> layers;
 };
 
-// First a run that plans the memory, and the check: finite values, and the same bits in the last run as in the first.
-Result<Timing> time_network(BenchNetwork& network, const BenchOptions& options) {
+// First a run that plans the memory, on a device also one that records the work, and the check: finite values, and the
+// same bits in the last run as in the first. The time on a device has the way of input and output in it.
+Result<Timing> time_network(BenchNetwork& network, const BenchOptions& options, bool on_device) {
   Timing timing;
   GPEN_RETURN_IF_ERROR(network.forward(nullptr));
   const std::vector<float> first = network.output();
   for (const float v : first) {
     if (!std::isfinite(v)) return fail(Code::model, options.model, ": the network's output is not finite");
+  }
+  if (on_device) {
+    std::vector<LayerTime> layers;  // a run that times its layers is planned by itself
+    GPEN_RETURN_IF_ERROR(network.forward(options.layers ? &layers : nullptr));
   }
   for (int i = 0; i < options.reps; ++i) {
     std::vector<LayerTime> layers;
@@ -141,49 +146,54 @@ Result<Timing> time_network(BenchNetwork& network, const BenchOptions& options) 
   return timing;
 }
 
+std::string processor_text(const Processor& where) {
+  if (where.device == nullptr) return concat("cpu (", isa_name(), ")");
+  return concat(where.device->info().name, " (", where.device->info().model, ")");
+}
+
 Status bench(const BenchOptions& options) {
   GPEN_RETURN_IF_ERROR(options.compute.check());
   GPEN_RETURN_IF_ERROR(check_isa());
   const ScratchFolder scratch;
   GPEN_ASSIGN(const fs::path path, weights_file(options.model, scratch));
-  const auto pool = options.compute.make_pool();
+  GPEN_ASSIGN(const Processor where, options.compute.processor());
 
   const Clock::time_point start = Clock::now();
   std::unique_ptr<BenchNetwork> network;
   {
     GPEN_ASSIGN(const WeightStore store, open_model(path.string()));
     GPEN_ASSIGN(const Architecture arch, detect_architecture(store));
-    if (!std::holds_alternative<GpenArch>(arch)) GPEN_RETURN_IF_ERROR(options.compute.check_fp32(describe(arch)));
-    GPEN_ASSIGN(network, BenchNetwork::load(store, pool, options.compute.gpen_precision()));
+    GPEN_RETURN_IF_ERROR(options.compute.check_precision(arch, where));
+    GPEN_ASSIGN(network, BenchNetwork::load(store, where));
   }
   const double load_ms = ms_since(start);
   if (options.layers && !network->reports_layers())
     return fail(Code::usage, "--layers: ", options.model, " does not report its layers; GPEN networks do");
   GPEN_RETURN_IF_ERROR(network->prepare(options.batch));
-  GPEN_ASSIGN(const Timing timing, time_network(*network, options));
+  GPEN_ASSIGN(const Timing timing, time_network(*network, options, where.device != nullptr));
 
   const double min_ms = *std::min_element(timing.ms.begin(), timing.ms.end()), median_ms = median(timing.ms);
   const double rss = peak_rss_mb();
-  const Json json = {{"results",
-                      {{{"arch", options.model},
-                        {"device", "cpu"},
-                        {"isa", isa_name()},
-                        {"precision", options.compute.precision},
-                        {"batch", options.batch},
-                        {"threads", pool->size()},
-                        {"reps", options.reps},
-                        {"min_ms", min_ms},
-                        {"median_ms", median_ms},
-                        {"peak_rss_mb", rss},
-                        {"load_ms", load_ms}}}}};
+  Json result = {{"arch", options.model},
+                 {"model", options.model},
+                 {"device", where.device != nullptr ? where.device->info().name : "cpu"},
+                 {"isa", isa_name()},
+                 {"precision", options.compute.precision},
+                 {"batch", options.batch},
+                 {"threads", where.pool->size()},
+                 {"reps", options.reps},
+                 {"min_ms", min_ms},
+                 {"median_ms", median_ms},
+                 {"peak_rss_mb", rss},
+                 {"load_ms", load_ms}};
+  if (where.device != nullptr) result["device_model"] = where.device->info().model;
   const bool json_on_stdout = options.json == "-";
   FILE* text = json_on_stdout ? stderr : stdout;
   if (options.layers) print_layers(timing.layers, text);
-  std::fprintf(text,
-               "%s, input %s, cpu (%s), %s, %d threads: min %.1f ms, median %.1f ms, load %.0f ms, peak %.0f MB\n",
-               options.model.c_str(), network->input_shape().c_str(), isa_name(), options.compute.precision.c_str(),
-               pool->size(), min_ms, median_ms, load_ms, rss);
-  return options.json.empty() ? Status() : write_json(json, options.json);
+  std::fprintf(text, "%s, input %s, %s, %s, %d threads: min %.1f ms, median %.1f ms, load %.0f ms, peak %.0f MB\n",
+               options.model.c_str(), network->input_shape().c_str(), processor_text(where).c_str(),
+               options.compute.precision.c_str(), where.pool->size(), min_ms, median_ms, load_ms, rss);
+  return options.json.empty() ? Status() : write_json({{"results", Json::array({result})}}, options.json);
 }
 
 }  // namespace

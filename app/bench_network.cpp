@@ -90,10 +90,9 @@ class BenchRrdbNet : public BenchNetwork {
   TensorView input_, output_view_;
 };
 
-template <class Bench, class Net, class... Options>
-Result<std::unique_ptr<BenchNetwork>> load_as(const WeightStore& store, std::shared_ptr<ThreadPool> pool,
-                                              Options... options) {
-  GPEN_ASSIGN(Net net, Net::load(store, std::move(pool), options...));
+template <class Bench, class Net>
+Result<std::unique_ptr<BenchNetwork>> load_as(const WeightStore& store, const Processor& where) {
+  GPEN_ASSIGN(Net net, Net::load(store, where));
   return std::unique_ptr<BenchNetwork>(new Bench(std::move(net)));
 }
 
@@ -106,14 +105,12 @@ TensorView BenchNetwork::make_input(int64_t n, int64_t h, int64_t w, double scal
   return view;
 }
 
-Result<std::unique_ptr<BenchNetwork>> BenchNetwork::load(const WeightStore& store, std::shared_ptr<ThreadPool> pool,
-                                                         Precision precision) {
+Result<std::unique_ptr<BenchNetwork>> BenchNetwork::load(const WeightStore& store, const Processor& where) {
   GPEN_ASSIGN(const Architecture arch, detect_architecture(store));
-  if (std::holds_alternative<GpenArch>(arch)) return load_as<BenchGpen, GpenNet>(store, std::move(pool), precision);
-  if (std::holds_alternative<RetinaFaceArch>(arch))
-    return load_as<BenchRetinaFace, RetinaFaceNet>(store, std::move(pool));
-  if (std::holds_alternative<ParseNetArch>(arch)) return load_as<BenchParseNet, ParseNet>(store, std::move(pool));
-  return load_as<BenchRrdbNet, RrdbNet>(store, std::move(pool));
+  if (std::holds_alternative<GpenArch>(arch)) return load_as<BenchGpen, GpenNet>(store, where);
+  if (std::holds_alternative<RetinaFaceArch>(arch)) return load_as<BenchRetinaFace, RetinaFaceNet>(store, where);
+  if (std::holds_alternative<ParseNetArch>(arch)) return load_as<BenchParseNet, ParseNet>(store, where);
+  return load_as<BenchRrdbNet, RrdbNet>(store, where);
 }
 
 }  // namespace gpen::app

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/precision.h"
 #include "layers/network.h"
+#include "layers/network_run.h"
 #include "weights/weight_store.h"
 
 namespace gpen::app {
@@ -13,9 +13,8 @@ namespace gpen::app {
 class BenchNetwork {
  public:
   virtual ~BenchNetwork() = default;
-  // Whichever network the weights are; the precision is a GPEN's. Code::model when they are none.
-  static Result<std::unique_ptr<BenchNetwork>> load(const WeightStore& store, std::shared_ptr<ThreadPool> pool,
-                                                    Precision precision);
+  // Whichever network the weights are. Code::model when they are none.
+  static Result<std::unique_ptr<BenchNetwork>> load(const WeightStore& store, const Processor& where);
 
   // Makes the input: formula values of a GPEN's or ParseNet's own side, 640 x 640 for a detector, 256 x 256 for an
   // upscaler. Code::usage when the network takes one image at a time and batch is more.

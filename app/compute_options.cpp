@@ -1,84 +1,174 @@
 #include "app/compute_options.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
-#include <cctype>
+#include <charconv>
+#include <string_view>
+
+#include "runtime/gpu/cuda_device.h"
 
 namespace gpen::app {
+namespace {
+
+constexpr Precision kPrecisions[] = {Precision::fp32, Precision::tf32, Precision::bf16, Precision::fp16,
+                                     Precision::fp16_fast};
+constexpr int kOldestDevice = 75;      // open_cuda_device() takes none below
+constexpr int kTf32AndBf16Since = 80;  // tensor cores for half precision came first
+
+std::string describe(const DeviceInfo& info) {
+  return concat(info.name, " (", info.model, ", sm_", info.capability, ")");
+}
+
+// N of "cuda:N", 0 of "cuda", -1 of anything else.
+int cuda_index(std::string_view name) {
+  if (name == "cuda") return 0;
+  constexpr std::string_view kStart = "cuda:";
+  if (name.substr(0, kStart.size()) != kStart) return -1;
+  name.remove_prefix(kStart.size());
+  int index = -1;
+  const char* end = name.data() + name.size();
+  const auto [stop, error] = std::from_chars(name.data(), end, index);
+  return error == std::errc() && stop == end ? index : -1;
+}
+
+// The CUDA devices that the option names; none for auto and cpu.
+Result<std::vector<int>> parse_devices(const std::string& option) {
+  std::vector<int> indices;
+  if (option == "auto" || option == "cpu") return indices;
+  for (size_t begin = 0; begin <= option.size();) {
+    const size_t end = std::min(option.find(',', begin), option.size());
+    const int index = cuda_index(std::string_view(option).substr(begin, end - begin));
+    if (index < 0)
+      return fail(Code::usage, "--device ", option, ": expected auto, cpu, cuda, cuda:N or a list like cuda:0,cuda:1");
+    if (std::count(indices.begin(), indices.end(), index) > 0)
+      return fail(Code::usage, "--device ", option, ": cuda:", index, " is named twice");
+    indices.push_back(index);
+    begin = end + 1;
+  }
+  return indices;
+}
+
+Result<Precision> parse_precision(const std::string& option) {
+  for (const Precision p : kPrecisions) {
+    if (option == name_of(p)) return p;
+  }
+  return fail(Code::usage, "--precision ", option, ": expected fp32, tf32, bf16, fp16 or fp16-fast");
+}
+
+struct Choice {
+  std::vector<int> cuda;  // empty: the CPU
+  Precision precision = Precision::fp32;
+};
+
+Status check_device(const ComputeOptions& options, const std::vector<DeviceInfo>& devices, int index, Precision p) {
+  if (static_cast<size_t>(index) >= devices.size())
+    return fail(Code::device, "--device ", options.device, ": there is no cuda:", index, ", the driver finds ",
+                devices.size(), devices.size() == 1 ? " device" : " devices");
+  const DeviceInfo& info = devices[static_cast<size_t>(index)];
+  const std::vector<Precision> can = precisions_of(info);
+  if (can.empty())
+    return fail(Code::device, "--device ", options.device, ": ", describe(info), " is too old, sm_", kOldestDevice,
+                " or newer is needed; use --device cpu");
+  if (std::count(can.begin(), can.end(), p) == 0)
+    return fail(Code::device, "--precision ", options.precision, ": ", describe(info), " computes in ",
+                list_text(can, "or"));
+  return {};
+}
+
+Result<Choice> choose(const ComputeOptions& options) {
+  Choice choice;
+  GPEN_ASSIGN(choice.cuda, parse_devices(options.device));
+  GPEN_ASSIGN(choice.precision, parse_precision(options.precision));
+  std::vector<DeviceInfo> devices;
+  if (options.device != "cpu") {
+    Result<std::vector<DeviceInfo>> listed = list_cuda_devices();
+    if (!listed.ok() && !choice.cuda.empty())
+      return fail(Code::device, "--device ", options.device, ": ", listed.status().message(), "; use --device cpu");
+    if (listed.ok()) devices = *std::move(listed);
+  }
+  if (options.device == "auto") {
+    const auto usable = std::find_if(devices.begin(), devices.end(),
+                                     [](const DeviceInfo& info) { return !precisions_of(info).empty(); });
+    if (usable != devices.end()) choice.cuda.push_back(static_cast<int>(usable - devices.begin()));
+  }
+  for (const int index : choice.cuda) GPEN_RETURN_IF_ERROR(check_device(options, devices, index, choice.precision));
+  if (choice.cuda.empty() && choice.precision != Precision::fp32 && choice.precision != Precision::bf16)
+    return fail(Code::device, "--precision ", options.precision, ": the CPU computes in fp32 or bf16");
+  return choice;
+}
+
+}  // namespace
 
 void ComputeOptions::add_to(CLI::App* sub) {
-  sub->add_option("--device", device, "auto, cpu, cuda or cuda:N")->group("Computing");
+  sub->add_option("--device", device,
+                  "cpu, cuda, cuda:N; cuda:0,cuda:1 shares the photos of `restore` among devices\n"
+                  "(default auto: a CUDA device if one can be used, else the CPU)")
+      ->group("Computing");
   sub->add_option("--precision", precision,
-                  "fp32; bf16: a GPEN's decoder, its weights in half the memory; tf32 and fp16 need a GPU")
+                  "fp32 (default); on the CPU also bf16: a GPEN's decoder, its weights in half the memory;\n"
+                  "on a device tf32, bf16, fp16, fp16-fast: every network but the detector, which stays in fp32")
+      ->transform([](std::string name) {
+        std::replace(name.begin(), name.end(), '_', '-');
+        return name;
+      })
       ->group("Computing");
   sub->add_option("-j,--threads", threads, "Threads (default: all that this process may use)")
       ->check(CLI::Range(1, 1024))
       ->group("Computing");
 }
 
-Status ComputeOptions::check() const {
-  const std::string cuda = "cuda:";
-  const bool numbered = device.rfind(cuda, 0) == 0 && device.size() > cuda.size() &&
-                        std::all_of(device.begin() + static_cast<ptrdiff_t>(cuda.size()), device.end(),
-                                    [](unsigned char c) { return std::isdigit(c) != 0; });
-  if (device == "cuda" || numbered) {
-    const CudaDriver driver = probe_cuda_driver();
-    return fail(Code::device, "--device ", device, ": this build has no CUDA backend",
-                driver.usable ? "" : ", and there is no usable CUDA driver (" + driver.reason + ")",
-                "; use --device cpu");
+Status ComputeOptions::check() const { return choose(*this).status(); }
+
+Result<std::vector<Processor>> ComputeOptions::processors(size_t most) const {
+  GPEN_ASSIGN(Choice choice, choose(*this));
+  choice.cuda.resize(std::min(choice.cuda.size(), most));
+  std::vector<Processor> all;
+  if (choice.cuda.empty()) {
+    all.emplace_back(std::make_shared<ThreadPool>(threads), choice.precision);
+    return all;
   }
-  if (device != "auto" && device != "cpu")
-    return fail(Code::usage, "--device ", device, ": expected auto, cpu, cuda or cuda:N");
-  if (precision == "tf32" || precision == "fp16")
-    return fail(Code::device, "--precision ", precision, ": the CPU computes in fp32 or bf16");
-  if (precision != "fp32" && precision != "bf16")
-    return fail(Code::usage, "--precision ", precision, ": expected fp32, tf32, bf16 or fp16");
-  return {};
+  const int together = threads > 0 ? threads : hardware_threads();
+  const int each = std::max(1, together / static_cast<int>(choice.cuda.size()));
+  for (const int index : choice.cuda) {
+    Result<std::shared_ptr<Device>> opened = open_cuda_device(index);
+    if (!opened.ok())
+      return fail(opened.status().code(), "--device ", device, ": ", opened.status().message(), "; use --device cpu");
+    all.emplace_back(std::make_shared<ThreadPool>(each), choice.precision, *std::move(opened));
+  }
+  return all;
+}
+
+Result<Processor> ComputeOptions::processor() const {
+  GPEN_ASSIGN(const std::vector<int> named, parse_devices(device));
+  if (named.size() > 1)
+    return fail(Code::usage, "--device ", device, ": only `gpen restore` computes on several devices; name one");
+  GPEN_ASSIGN(const std::vector<Processor> all, processors(1));
+  return all.front();
 }
 
 Status ComputeOptions::check_fp32(const std::string& what) const {
-  if (precision == "fp32") return {};
-  return fail(Code::usage, "--precision ", precision, ": only a GPEN computes in it, not ", what);
+  if (precision == name_of(Precision::fp32)) return {};
+  return fail(Code::usage, "--precision ", precision, ": ", what, " computes in fp32 only");
 }
 
-namespace {
-
-template <class Fn>
-Fn symbol(void* library, const char* name) {
-  return reinterpret_cast<Fn>(dlsym(library, name));
+Status ComputeOptions::check_precision(const Architecture& arch, const Processor& where) const {
+  if (std::holds_alternative<GpenArch>(arch)) return {};
+  if (where.device != nullptr && !std::holds_alternative<RetinaFaceArch>(arch)) return {};
+  return check_fp32(gpen::describe(arch));
 }
 
-}  // namespace
+std::vector<Precision> precisions_of(const DeviceInfo& info) {
+  if (info.capability < kOldestDevice) return {};
+  if (info.capability < kTf32AndBf16Since) return {Precision::fp32, Precision::fp16, Precision::fp16_fast};
+  return {std::begin(kPrecisions), std::end(kPrecisions)};
+}
 
-CudaDriver probe_cuda_driver() {
-  CudaDriver driver;
-  void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    driver.reason = "libcuda.so.1 is not installed";
-    return driver;
+std::string list_text(const std::vector<Precision>& precisions, const char* last) {
+  std::string text;
+  for (size_t i = 0; i < precisions.size(); ++i) {
+    if (i > 0) text += i + 1 < precisions.size() ? ", " : concat(" ", last, " ");
+    text += name_of(precisions[i]);
   }
-  driver.library = true;
-  const auto init = symbol<int (*)(unsigned)>(library, "cuInit");
-  const auto count = symbol<int (*)(int*)>(library, "cuDeviceGetCount");
-  const auto get = symbol<int (*)(int*, int)>(library, "cuDeviceGet");
-  const auto name = symbol<int (*)(char*, int, int)>(library, "cuDeviceGetName");
-  if (init == nullptr || count == nullptr || get == nullptr || name == nullptr) {
-    driver.reason = "libcuda.so.1 lacks the driver's functions";
-  } else if (const int error = init(0); error != 0) {
-    driver.reason = "cuInit failed with error " + std::to_string(error);
-  } else if (const int count_error = count(&driver.devices); count_error != 0 || driver.devices == 0) {
-    driver.reason = "no CUDA device";
-  } else {
-    driver.usable = true;
-    for (int i = 0; i < driver.devices; ++i) {
-      int device = 0;
-      char text[256] = {};
-      if (get(&device, i) == 0 && name(text, sizeof(text) - 1, device) == 0) driver.names.emplace_back(text);
-    }
-  }
-  dlclose(library);
-  return driver;
+  return text;
 }
 
 }  // namespace gpen::app

@@ -1,38 +1,41 @@
 // --device, --precision and -j: the options of every subcommand that computes.
 #pragma once
 #include <CLI/CLI.hpp>
-#include <memory>
 #include <string>
+#include <vector>
 
-#include "kernels/precision.h"
+#include "layers/network_run.h"
 #include "runtime/status.h"
-#include "runtime/thread_pool.h"
+#include "weights/architecture.h"
 
 namespace gpen::app {
 
 struct ComputeOptions {
-  std::string device = "auto";     // auto | cpu | cuda | cuda:N
-  std::string precision = "fp32";  // fp32 | bf16 (of a GPEN) | tf32 and fp16, which the CPU does not have
+  std::string device = "auto";     // auto, cpu, cuda, cuda:N, or several: cuda:0,cuda:1
+  std::string precision = "fp32";  // fp32, tf32, bf16, fp16, fp16-fast
   int threads = 0;                 // 0: all that this process may use
 
   void add_to(CLI::App* sub);
-  // Code::usage for a name that is none; Code::device for a device or a precision that this build cannot provide.
+  // Code::usage for a name that is none; Code::device, with the reason, for a device that cannot be used here or a
+  // precision that the device does not have. auto is the first usable CUDA device, else the CPU. Opens nothing.
   Status check() const;
-  // Of a GPEN on the CPU. Other networks compute in fp32.
-  Precision gpen_precision() const { return precision == "bf16" ? Precision::bf16 : Precision::fp32; }
-  // Code::usage when bf16 was asked for but no GPEN takes part; `what` is the network in words.
+  // Where to compute: the CPU, or the opened devices in the order they were named, the first `most` (1 or more) of
+  // them, which share the threads. Errors as of check(), and Code::device or Code::memory when a device cannot be
+  // opened.
+  Result<std::vector<Processor>> processors(size_t most) const;
+  // For what computes in one place. Code::usage when several devices were named.
+  Result<Processor> processor() const;
+
+  // Code::usage unless the precision is fp32, for a network that computes in nothing else; `what` is that network.
   Status check_fp32(const std::string& what) const;
-  std::shared_ptr<ThreadPool> make_pool() const { return std::make_shared<ThreadPool>(threads); }
+  // Code::usage when this network does not compute in the precision: on the CPU only a GPEN in bf16, on a device every
+  // network but the detector.
+  Status check_precision(const Architecture& arch, const Processor& where) const;
 };
 
-struct CudaDriver {
-  bool library = false;  // libcuda.so.1 could be loaded
-  bool usable = false;   // and initialised
-  int devices = 0;
-  std::string reason;  // why it is not usable
-  std::vector<std::string> names;
-};
-// Asks the NVIDIA driver, loaded at run time; the program does not depend on it.
-CudaDriver probe_cuda_driver();
+// What a CUDA device computes in; empty when the device is too old to be used at all.
+std::vector<Precision> precisions_of(const DeviceInfo& info);
+// "fp32, tf32 or bf16"; last: the word before the last one.
+std::string list_text(const std::vector<Precision>& precisions, const char* last);
 
 }  // namespace gpen::app

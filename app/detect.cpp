@@ -32,9 +32,9 @@ Status detect(const DetectOptions& options) {
   if (inputs.items.size() != 1)
     return fail(Code::usage, options.image, ": detect takes one picture, this is ", inputs.items.size());
   GPEN_ASSIGN(const Image photo, read_picture(inputs.items[0]));
-  const auto pool = options.compute.make_pool();
-  GPEN_ASSIGN(const auto net, load_network<RetinaFaceNet>(detector, pool));
-  GPEN_ASSIGN(const Detections found, detect_faces(*net, photo, detection, *pool));
+  GPEN_ASSIGN(const Processor where, options.compute.processor());
+  GPEN_ASSIGN(const auto net, load_network<RetinaFaceNet>(detector, where));
+  GPEN_ASSIGN(const Detections found, detect_faces(*net, photo, detection, *where.pool));
   std::printf("%s\n",
               faces_to_json(found.faces, inputs.items[0].name, photo.width, photo.height, options.size).c_str());
   std::fprintf(stderr, "%s: %zu faces\n", inputs.items[0].name.c_str(), found.faces.size());

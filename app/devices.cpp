@@ -9,6 +9,7 @@
 #include "app/compute_options.h"
 #include "app/json_output.h"
 #include "kernels/isa.h"
+#include "runtime/gpu/cuda_device.h"
 
 namespace gpen::app {
 namespace {
@@ -23,11 +24,57 @@ std::string cpu_model() {
   return uname(&machine) == 0 ? machine.machine : "unknown";
 }
 
+struct CudaDevices {
+  std::vector<DeviceInfo> devices;
+  std::string reason;  // why none of them is usable
+};
+
+CudaDevices cuda_devices() {
+  CudaDevices cuda;
+  Result<std::vector<DeviceInfo>> listed = list_cuda_devices();
+  if (!listed.ok()) {
+    cuda.reason = listed.status().message();
+    return cuda;
+  }
+  cuda.devices = *std::move(listed);
+  for (const DeviceInfo& info : cuda.devices) {
+    if (!precisions_of(info).empty()) return cuda;
+  }
+  cuda.reason = "no device is new enough";
+  return cuda;
+}
+
+Json to_json(const DeviceInfo& info) {
+  Json precisions = Json::array();
+  for (const Precision p : precisions_of(info)) precisions.push_back(name_of(p));
+  return {{"name", info.name},
+          {"model", info.model},
+          {"sm", info.capability},
+          {"multiprocessors", info.multiprocessors},
+          {"memory_mb", info.memory_bytes >> 20},
+          {"usable", !precisions.empty()},
+          {"precisions", precisions}};
+}
+
+Json to_json(const CudaDevices& cuda) {
+  Json devices = Json::array();
+  for (const DeviceInfo& info : cuda.devices) devices.push_back(to_json(info));
+  return {
+      {"backend", has_cuda_backend()}, {"usable", cuda.reason.empty()}, {"devices", devices}, {"reason", cuda.reason}};
+}
+
+void print(const DeviceInfo& info) {
+  const std::vector<Precision> precisions = precisions_of(info);
+  std::printf("%-8s %s (sm_%d, %d multiprocessors, %zu MB; %s)\n", info.name.c_str(), info.model.c_str(),
+              info.capability, info.multiprocessors, info.memory_bytes >> 20,
+              precisions.empty() ? "too old to be used" : list_text(precisions, "and").c_str());
+}
+
 Status print_devices(bool json) {
   GPEN_RETURN_IF_ERROR(check_isa());
   const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
   const long long memory_mb = static_cast<long long>(pages) * page / (1 << 20);
-  const CudaDriver cuda = probe_cuda_driver();
+  const CudaDevices cuda = cuda_devices();
   if (json) {
     return write_json({{"cpu",
                         {{"model", cpu_model()},
@@ -36,12 +83,7 @@ Status print_devices(bool json) {
                          {"cores", hardware_threads()},
                          {"memory_mb", memory_mb},
                          {"precisions", {"fp32", "bf16"}}}},
-                       {"cuda",
-                        {{"backend", false},
-                         {"driver", cuda.library},
-                         {"usable", cuda.usable},
-                         {"devices", cuda.names},
-                         {"reason", cuda.reason}}}},
+                       {"cuda", to_json(cuda)}},
                       "-");
   }
   std::string others;
@@ -50,12 +92,9 @@ Status print_devices(bool json) {
   std::printf("isa      %s (can run: %s; GPEN_ISA chooses)\n", isa_name(), others.c_str());
   std::printf("cores    %d\n", hardware_threads());
   std::printf("memory   %lld MB\n", memory_mb);
-  if (!cuda.usable) {
-    std::printf("cuda     not usable: %s\n", cuda.reason.c_str());
-  } else {
-    for (size_t i = 0; i < cuda.names.size(); ++i) std::printf("cuda:%zu   %s\n", i, cuda.names[i].c_str());
-  }
-  std::printf("backends cpu (fp32, bf16); this build has no CUDA backend\n");
+  for (const DeviceInfo& info : cuda.devices) print(info);
+  if (!cuda.reason.empty()) std::printf("cuda     not usable: %s\n", cuda.reason.c_str());
+  std::printf("backends cpu (fp32, bf16)%s\n", has_cuda_backend() ? ", cuda" : "; this build has no CUDA backend");
   return {};
 }
 

@@ -20,8 +20,6 @@ struct InferOptions {
   ComputeOptions compute;
 };
 
-using Pool = std::shared_ptr<ThreadPool>;
-
 // A planar tensor and its values; added to the result under its name.
 struct Output {
   std::vector<float> values;
@@ -34,9 +32,9 @@ struct Output {
   }
 };
 
-Status infer_gpen(const WeightStore& weights, const TensorView& input, uint64_t seed, Precision precision, Pool pool,
+Status infer_gpen(const WeightStore& weights, const TensorView& input, uint64_t seed, const Processor& where,
                   WeightStore* result) {
-  GPEN_ASSIGN(GpenNet net, GpenNet::load(weights, pool, precision));
+  GPEN_ASSIGN(GpenNet net, GpenNet::load(weights, where));
   const GpenArch arch = net.arch();
   if (input.h != arch.in_size || input.w != arch.in_size)
     return fail(Code::usage, "input is ", input.shape_string(), ", this GPEN takes ", arch.in_size, "x", arch.in_size);
@@ -52,8 +50,9 @@ Status infer_gpen(const WeightStore& weights, const TensorView& input, uint64_t 
   return {};
 }
 
-Status infer_retinaface(const WeightStore& weights, const TensorView& input, Pool pool, WeightStore* result) {
-  GPEN_ASSIGN(RetinaFaceNet net, RetinaFaceNet::load(weights, pool));
+Status infer_retinaface(const WeightStore& weights, const TensorView& input, const Processor& where,
+                        WeightStore* result) {
+  GPEN_ASSIGN(RetinaFaceNet net, RetinaFaceNet::load(weights, where));
   RetinaFaceNet::Output out;
   GPEN_RETURN_IF_ERROR(net.forward(input, &out));
   result->add("loc", {input.n, out.anchors, 4}, std::move(out.loc));
@@ -62,8 +61,9 @@ Status infer_retinaface(const WeightStore& weights, const TensorView& input, Poo
   return {};
 }
 
-Status infer_parsenet(const WeightStore& weights, const TensorView& input, Pool pool, WeightStore* result) {
-  GPEN_ASSIGN(ParseNet net, ParseNet::load(weights, pool));
+Status infer_parsenet(const WeightStore& weights, const TensorView& input, const Processor& where,
+                      WeightStore* result) {
+  GPEN_ASSIGN(ParseNet net, ParseNet::load(weights, where));
   Output mask(input.n, net.arch().classes, input.h, input.w), image(input.n, 3, input.h, input.w);
   GPEN_RETURN_IF_ERROR(net.forward(input, mask.view, image.view));
   mask.add_to(result, "mask_logits");
@@ -71,8 +71,8 @@ Status infer_parsenet(const WeightStore& weights, const TensorView& input, Pool 
   return {};
 }
 
-Status infer_rrdbnet(const WeightStore& weights, const TensorView& input, Pool pool, WeightStore* result) {
-  GPEN_ASSIGN(RrdbNet net, RrdbNet::load(weights, pool));
+Status infer_rrdbnet(const WeightStore& weights, const TensorView& input, const Processor& where, WeightStore* result) {
+  GPEN_ASSIGN(RrdbNet net, RrdbNet::load(weights, where));
   const int scale = net.arch().scale;
   Output output(input.n, 3, input.h * scale, input.w * scale);
   for (int64_t i = 0; i < input.n; ++i) {
@@ -96,18 +96,18 @@ Status infer(const InferOptions& options) {
 
   GPEN_ASSIGN(const WeightStore weights, open_model(options.model));
   GPEN_ASSIGN(const Architecture arch, detect_architecture(weights));
-  if (!std::holds_alternative<GpenArch>(arch)) GPEN_RETURN_IF_ERROR(options.compute.check_fp32(describe(arch)));
-  const Pool pool = options.compute.make_pool();
+  GPEN_ASSIGN(const Processor where, options.compute.processor());
+  GPEN_RETURN_IF_ERROR(options.compute.check_precision(arch, where));
   WeightStore result;
   result.metadata["gpen.arch"] = describe(arch);
   if (std::holds_alternative<GpenArch>(arch)) {
-    GPEN_RETURN_IF_ERROR(infer_gpen(weights, input, options.seed, options.compute.gpen_precision(), pool, &result));
+    GPEN_RETURN_IF_ERROR(infer_gpen(weights, input, options.seed, where, &result));
   } else if (std::holds_alternative<RetinaFaceArch>(arch)) {
-    GPEN_RETURN_IF_ERROR(infer_retinaface(weights, input, pool, &result));
+    GPEN_RETURN_IF_ERROR(infer_retinaface(weights, input, where, &result));
   } else if (std::holds_alternative<ParseNetArch>(arch)) {
-    GPEN_RETURN_IF_ERROR(infer_parsenet(weights, input, pool, &result));
+    GPEN_RETURN_IF_ERROR(infer_parsenet(weights, input, where, &result));
   } else {
-    GPEN_RETURN_IF_ERROR(infer_rrdbnet(weights, input, pool, &result));
+    GPEN_RETURN_IF_ERROR(infer_rrdbnet(weights, input, where, &result));
   }
   GPEN_RETURN_IF_ERROR(save_safetensors(options.output, result));
   for (const auto& [name, output] : result.tensors) std::printf("%s %s\n", name.c_str(), output.shape_string().c_str());

@@ -31,7 +31,7 @@ std::vector<std::string> normalise_options(std::vector<std::string> arguments) {
 namespace {
 
 ExitCode run(int argc, char** argv) {
-  CLI::App root{"Restores faces in photos with GPEN, on the CPU, without Python."};
+  CLI::App root{"Restores faces in photos with GPEN, on the CPU or a CUDA device, without Python."};
   root.name("gpen");
   root.set_version_flag("--version", std::string("gpen ") + GPEN_VERSION);
   root.require_subcommand(1);

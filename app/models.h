@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "runtime/thread_pool.h"
+#include "layers/network_run.h"
 #include "weights/synth.h"
 #include "weights/weight_store.h"
 
@@ -19,11 +19,10 @@ Result<WeightStore> analytic_model(const std::string& model, int side);
 Result<WeightStore> open_model(const std::string& model);
 
 // A network from a MODEL argument. Code::model when the weights are those of another network.
-template <class Net, class... Options>
-Result<std::shared_ptr<Net>> load_network(const std::string& model, const std::shared_ptr<ThreadPool>& pool,
-                                          Options... options) {
+template <class Net>
+Result<std::shared_ptr<Net>> load_network(const std::string& model, const Processor& where) {
   GPEN_ASSIGN(const WeightStore store, open_model(model));
-  GPEN_ASSIGN(Net net, Net::load(store, pool, options...));
+  GPEN_ASSIGN(Net net, Net::load(store, where));
   return std::make_shared<Net>(std::move(net));
 }
 

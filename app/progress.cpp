@@ -58,8 +58,9 @@ std::string ProgressBar::render(const std::string& what, double done, int64_t to
 }
 
 void ProgressBar::step(const std::string& line) {
+  const std::lock_guard lock(mutex_);
   done_ = std::floor(done_) + 1;
-  hide();
+  erase();
   const std::string count =
       total_ > 1 ? format("[%lld/%lld] ", static_cast<long long>(done_), static_cast<long long>(total_)) : "";
   std::fprintf(stderr, "%s%s\n", count.c_str(), line.c_str());
@@ -67,17 +68,20 @@ void ProgressBar::step(const std::string& line) {
 }
 
 void ProgressBar::within(double fraction, const std::string& what) {
+  const std::lock_guard lock(mutex_);
   done_ = std::floor(done_) + std::clamp(fraction, 0.0, 0.999);
   if (terminal_ && (!drawn_ || seconds_since(last_drawn_) > 0.1)) draw(what);
 }
 
 void ProgressBar::at(double done) {
+  const std::lock_guard lock(mutex_);
   done_ = done;
   if (terminal_ && (!drawn_ || seconds_since(last_drawn_) > 0.1)) draw("");
 }
 
 void ProgressBar::message(const std::string& line) {
-  hide();
+  const std::lock_guard lock(mutex_);
+  erase();
   std::fprintf(stderr, "%s\n", line.c_str());
 }
 
@@ -93,6 +97,11 @@ void ProgressBar::draw(const std::string& note) {
 }
 
 void ProgressBar::hide() {
+  const std::lock_guard lock(mutex_);
+  erase();
+}
+
+void ProgressBar::erase() {
   if (!drawn_) return;
   std::fprintf(stderr, "\r\x1b[K");
   std::fflush(stderr);

@@ -1,7 +1,9 @@
 // Progress on stderr: a bar with rate and remaining time that redraws itself on a terminal, plain lines otherwise.
+// Its functions may be called by several threads.
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <string>
 
 namespace gpen::app {
@@ -30,8 +32,11 @@ class ProgressBar {
   static std::string render(const std::string& what, double done, int64_t total, double seconds);
 
  private:
+  // With the lock held.
   void draw(const std::string& note);
+  void erase();
 
+  std::mutex mutex_;
   std::string what_;
   int64_t total_;
   double done_ = 0;

@@ -2,6 +2,7 @@
 #include "pipeline/restore.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <set>
@@ -13,6 +14,7 @@
 #include "app/restore_options.h"
 #include "app/restore_outputs.h"
 #include "app/restore_report.h"
+#include "pipeline/distribute.h"
 #include "pipeline/faces_json.h"
 
 namespace gpen::app {
@@ -108,8 +110,12 @@ double position(const std::string& stage, double fraction, bool upscales) {
   return background;
 }
 
+// How far a photo has come: `done` (0..1) of it, with `stage`.
+using PhotoProgress = std::function<void(double done, const char* stage)>;
+
 // One photo through the whole pipeline; fills the report as far as it comes.
-Status restore_photo(const Run& run, size_t index, Restorer& restorer, ProgressBar& bar, PhotoReport* report) {
+Status restore_photo(const Run& run, size_t index, Restorer& restorer, const PhotoProgress& progress,
+                     PhotoReport* report) {
   const RestoreArguments& a = run.arguments;
   const Input& input = run.inputs.items[index];
   Clock::time_point start = Clock::now();
@@ -119,7 +125,7 @@ Status restore_photo(const Run& run, size_t index, Restorer& restorer, ProgressB
   RestoreOptions options = a.restore;
   const bool upscales = restorer.models().upscaler != nullptr;
   options.progress = [&](const char* stage, double fraction) {
-    bar.within(position(stage, fraction, upscales), stage);
+    progress(position(stage, fraction, upscales), stage);
     return !interrupted();
   };
   Result<RestoreResult> restored = restorer.restore(photo, options, run.has_given ? &run.given : nullptr);
@@ -146,7 +152,7 @@ Status restore_photo(const Run& run, size_t index, Restorer& restorer, ProgressB
   return {};
 }
 
-PhotoReport process(const Run& run, size_t index, Restorer& restorer, ProgressBar& bar) {
+PhotoReport process(const Run& run, size_t index, Restorer& restorer, const PhotoProgress& progress) {
   PhotoReport report;
   report.input = run.inputs.items[index].name;
   const fs::path& output = run.plan.paths[index];
@@ -159,7 +165,7 @@ PhotoReport process(const Run& run, size_t index, Restorer& restorer, ProgressBa
   const Clock::time_point start = Clock::now();
   Status status;
   try {
-    status = restore_photo(run, index, restorer, bar, &report);
+    status = restore_photo(run, index, restorer, progress, &report);
   } catch (const std::bad_alloc&) {
     status = fail(Code::memory, report.input, ": out of memory");
   }
@@ -189,26 +195,70 @@ ExitCode exit_code_of(const std::vector<PhotoReport>& reports, size_t inputs) {
   return reports.size() == inputs ? kDone : kSomeFailed;
 }
 
+std::string names_of(const std::vector<Processor>& places) {
+  std::string names;
+  for (const Processor& place : places) {
+    if (!names.empty()) names += ',';
+    names += place.device != nullptr ? place.device->info().name : "cpu";
+  }
+  return names;
+}
+
+// The same networks for every device, loaded side by side.
+Result<std::vector<LoadedModels>> load_for(const RestoreArguments& a, const std::vector<Processor>& places) {
+  std::vector<LoadedModels> models(places.size());
+  std::vector<Status> statuses(places.size());
+  const auto load = [&](size_t item, size_t) {
+    Result<LoadedModels> loaded = load_models(a, places[item]);
+    if (loaded.ok())
+      models[item] = *std::move(loaded);
+    else
+      statuses[item] = loaded.status();
+    return true;
+  };
+  GPEN_RETURN_IF_ERROR(distribute({places.size(), places.size(), load, nullptr, nullptr}).status());
+  for (const Status& status : statuses) GPEN_RETURN_IF_ERROR(status);
+  return models;
+}
+
+// Every photo by the next device that is free. The reports are printed and returned in the order of the photos.
+Result<std::vector<PhotoReport>> restore_all(const Run& run, const std::vector<Processor>& places,
+                                             const std::vector<LoadedModels>& models) {
+  std::vector<Restorer> restorers;
+  for (size_t i = 0; i < places.size(); ++i) restorers.emplace_back(models[i].networks, places[i].pool);
+  std::vector<PhotoReport> reports(run.inputs.items.size());
+  std::atomic<size_t> printed{0};
+  ProgressBar bar("photos", static_cast<int64_t>(reports.size()));
+  const auto work = [&](size_t photo, size_t place) {
+    // The bar shows the photo whose report comes next.
+    const PhotoProgress progress = [&](double done, const char* stage) {
+      if (photo == printed) bar.within(done, stage);
+    };
+    reports[photo] = process(run, photo, restorers[place], progress);
+    return reports[photo].code != Code::device;
+  };
+  const auto finished = [&](size_t photo) {
+    print(reports[photo], run.arguments, bar);
+    ++printed;
+  };
+  GPEN_ASSIGN(const size_t done, distribute({reports.size(), restorers.size(), work, finished, interrupted}));
+  reports.resize(done);
+  return reports;
+}
+
 Result<ExitCode> restore(const RestoreArguments& arguments) {
   GPEN_ASSIGN(const Run run, prepare(arguments));
-  const auto pool = run.arguments.compute.make_pool();
-  GPEN_ASSIGN(const LoadedModels models, load_models(run.arguments, pool));
-  for (const std::string& note : models.notes) std::fprintf(stderr, "%s\n", note.c_str());
+  GPEN_ASSIGN(const std::vector<Processor> places, run.arguments.compute.processors(run.inputs.items.size()));
+  GPEN_ASSIGN(const std::vector<LoadedModels> models, load_for(run.arguments, places));
+  for (const std::string& note : models.front().notes) std::fprintf(stderr, "%s\n", note.c_str());
 
   catch_interrupts();
-  Restorer restorer(models.networks, pool);
-  std::vector<PhotoReport> reports;
-  {
-    ProgressBar bar("photos", static_cast<int64_t>(run.inputs.items.size()));
-    for (size_t i = 0; i < run.inputs.items.size() && !interrupted(); ++i) {
-      reports.push_back(process(run, i, restorer, bar));
-      print(reports.back(), run.arguments, bar);
-    }
-  }
+  GPEN_ASSIGN(const std::vector<PhotoReport> reports, restore_all(run, places, models));
   if (interrupted()) std::fprintf(stderr, "gpen: interrupted\n");
   const ExitCode code = exit_code_of(reports, run.inputs.items.size());
   if (run.arguments.json.empty()) return code;
-  const Status written = write_json(to_json(models, run.arguments, reports), run.arguments.json);
+  const Json json = to_json(models.front(), run.arguments, names_of(places), reports);
+  const Status written = write_json(json, run.arguments.json);
   return written.ok() || code != kDone ? (report(written), Result<ExitCode>(code)) : Result<ExitCode>(written);
 }
 

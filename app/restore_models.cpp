@@ -56,17 +56,16 @@ std::string choose_upscaler(const RestoreArguments& a) {
   return a.sr_scale > 0 ? concat("realesrnet-x", a.sr_scale) : "";
 }
 
-Result<std::shared_ptr<GpenNet>> load_gpen(const std::string& name, int side, Precision precision,
-                                           const std::shared_ptr<ThreadPool>& pool) {
-  if (!is_analytic(name)) return load_network<GpenNet>(name, pool, precision);
+Result<std::shared_ptr<GpenNet>> load_gpen(const std::string& name, int side, const Processor& where) {
+  if (!is_analytic(name)) return load_network<GpenNet>(name, where);
   GPEN_ASSIGN(const WeightStore store, analytic_model(name, side));
-  GPEN_ASSIGN(GpenNet net, GpenNet::load(store, pool, precision));
+  GPEN_ASSIGN(GpenNet net, GpenNet::load(store, where));
   return std::make_shared<GpenNet>(std::move(net));
 }
 
 }  // namespace
 
-Result<LoadedModels> load_models(const RestoreArguments& a, const std::shared_ptr<ThreadPool>& pool) {
+Result<LoadedModels> load_models(const RestoreArguments& a, const Processor& where) {
   LoadedModels loaded;
   GPEN_ASSIGN(loaded.gpen, choose_gpen(a));
   GPEN_ASSIGN(loaded.detector, choose_detector(a));
@@ -78,18 +77,18 @@ Result<LoadedModels> load_models(const RestoreArguments& a, const std::shared_pt
   }
 
   Models& networks = loaded.networks;
-  GPEN_ASSIGN(networks.gpen, load_gpen(loaded.gpen, a.size > 0 ? a.size : 512, a.compute.gpen_precision(), pool));
+  GPEN_ASSIGN(networks.gpen, load_gpen(loaded.gpen, a.size > 0 ? a.size : 512, where));
   loaded.size = networks.gpen->arch().out_size;
   if (a.size > 0 && loaded.size != a.size)
     return fail(Code::usage, "--size ", a.size, ": ", loaded.gpen, " restores faces of ", loaded.size);
   if (!loaded.detector.empty()) {
-    GPEN_ASSIGN(networks.detector, load_network<RetinaFaceNet>(loaded.detector, pool));
+    GPEN_ASSIGN(networks.detector, load_network<RetinaFaceNet>(loaded.detector, for_detector(where)));
   }
   if (!loaded.parser.empty()) {
-    GPEN_ASSIGN(networks.parser, load_network<ParseNet>(loaded.parser, pool));
+    GPEN_ASSIGN(networks.parser, load_network<ParseNet>(loaded.parser, for_parser_and_upscaler(where)));
   }
   if (!loaded.upscaler.empty()) {
-    GPEN_ASSIGN(networks.upscaler, load_network<RrdbNet>(loaded.upscaler, pool));
+    GPEN_ASSIGN(networks.upscaler, load_network<RrdbNet>(loaded.upscaler, for_parser_and_upscaler(where)));
     if (a.sr_scale > 0 && networks.upscaler->arch().scale != a.sr_scale)
       return fail(Code::usage, "--sr-scale ", a.sr_scale, ": ", loaded.upscaler, " enlarges ",
                   networks.upscaler->arch().scale, " times");

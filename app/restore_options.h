@@ -39,6 +39,6 @@ struct LoadedModels {
   std::vector<std::string> notes;  // for stderr: what stands in for what is not installed
 };
 // Finds all of them before loading any, so that a missing one is reported at once. Code::model says how to get it.
-Result<LoadedModels> load_models(const RestoreArguments& arguments, const std::shared_ptr<ThreadPool>& pool);
+Result<LoadedModels> load_models(const RestoreArguments& arguments, const Processor& where);
 
 }  // namespace gpen::app

@@ -89,7 +89,8 @@ std::string timing_lines(const PhotoReport& report) {
   return lines;
 }
 
-Json to_json(const LoadedModels& models, const RestoreArguments& arguments, const std::vector<PhotoReport>& reports) {
+Json to_json(const LoadedModels& models, const RestoreArguments& arguments, const std::string& device,
+             const std::vector<PhotoReport>& reports) {
   Json photos = Json::array();
   int done = 0, failed = 0, skipped = 0;
   for (const PhotoReport& report : reports) {
@@ -104,6 +105,7 @@ Json to_json(const LoadedModels& models, const RestoreArguments& arguments, cons
           {"detector", name(models.detector)},
           {"parser", name(models.parser)},
           {"sr", name(models.upscaler)},
+          {"device", device},
           {"precision", arguments.compute.precision},
           {"isa", isa_name()},
           {"task", arguments.task},

@@ -26,6 +26,8 @@ struct PhotoReport {
 std::string summary(const PhotoReport& report);
 // One stage a line, indented.
 std::string timing_lines(const PhotoReport& report);
-Json to_json(const LoadedModels& models, const RestoreArguments& arguments, const std::vector<PhotoReport>& reports);
+// device: "cpu", or the names of the devices that computed: "cuda:0", "cuda:0,cuda:1".
+Json to_json(const LoadedModels& models, const RestoreArguments& arguments, const std::string& device,
+             const std::vector<PhotoReport>& reports);
 
 }  // namespace gpen::app

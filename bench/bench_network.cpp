@@ -27,7 +27,7 @@ class Network {
  public:
   static Result<Network> load(const WeightStore& weights, std::shared_ptr<ThreadPool> pool, int size,
                               Precision precision) {
-    GPEN_ASSIGN(GpenNet net, GpenNet::load(weights, std::move(pool), precision));
+    GPEN_ASSIGN(GpenNet net, GpenNet::load(weights, {std::move(pool), precision}));
     return Network(std::move(net), size);
   }
   Status forward(std::vector<LayerTime>* times) {

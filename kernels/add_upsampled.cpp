@@ -1,12 +1,15 @@
 #include "kernels/add_upsampled.h"
 
+#include "kernels/gpu_kernels.h"
+
 namespace gpen {
 
 Status add_upsampled(Exec& exec, const TensorView& x, TensorView y) {
-  if (x.layout != Layout::nchw16c || y.layout != Layout::nchw16c)
+  if (x.layout != exec.layout() || y.layout != exec.layout())
     return fail(Code::internal, "add_upsampled: both tensors must be blocked");
   if (x.n != y.n || x.c != y.c || x.h < 1 || x.w < 1 || y.h < x.h || y.w < x.w)
     return fail(Code::internal, "add_upsampled: input is ", x.shape_string(), ", output ", y.shape_string());
+  if (exec.device != nullptr) return exec.device->kernels().add_upsampled(exec, x, y);
   if (exec.dry()) return Status();
   exec.pool.parallel_for(y.n * y.blocks() * y.h, [&](int64_t item, int) {
     const int64_t row = item % y.h, b = item / y.h % y.blocks(), n = item / y.h / y.blocks();

@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "kernels/conv2d_impl.h"
+#include "kernels/gpu_kernels.h"
 #include "kernels/isa.h"
 #include "kernels/transform_gemm.h"
 #include "runtime/bfloat16.h"
@@ -96,7 +97,7 @@ Conv2dWeights::Conv2dWeights(Conv2dWeights&&) noexcept = default;
 Conv2dWeights& Conv2dWeights::operator=(Conv2dWeights&&) noexcept = default;
 
 Result<Conv2dWeights> Conv2dWeights::pack(const ConvGeometry& g, const float* weight, double scale,
-                                          const std::vector<float>& bias, ThreadPool& pool, ConvAlgorithm algorithm,
+                                          const std::vector<float>& bias, const Placement& at, ConvAlgorithm algorithm,
                                           int64_t split, Precision precision) {
   if (g.in_channels < 1 || g.out_channels < 1 || g.kernel_h < 1 || g.kernel_w < 1)
     return fail(Code::usage, "conv2d: empty geometry");
@@ -112,14 +113,26 @@ Result<Conv2dWeights> Conv2dWeights::pack(const ConvGeometry& g, const float* we
     return fail(Code::usage, "conv2d: winograd4x4 needs a 3x3 kernel, stride 1, pad 1 and no blur");
   if (algorithm == ConvAlgorithm::nested3x2 && !nested_fits(g))
     return fail(Code::usage, "conv2d: nested3x2 needs a 3x3 kernel, stride 2 and no enlargement");
-  if (precision == Precision::bf16 && g.blur_pad > 0)
-    return fail(Code::usage, "conv2d: a blurred convolution is computed in fp32");
-  if (algorithm == ConvAlgorithm::automatic) algorithm = fastest(g);
-
   Conv2dWeights result;
   result.impl_ = std::make_unique<Impl>();
   Impl& w = *result.impl_;
   w.geometry = g;
+  if (at.device != nullptr) {
+    if (algorithm != ConvAlgorithm::automatic && algorithm != ConvAlgorithm::direct)
+      return fail(Code::usage, "conv2d: ", name_of(algorithm), " is for the processor");
+    if (g.blur_pad > 0 && split > 0 && split < g.in_channels)
+      return fail(Code::usage, "conv2d: on a device a blurred convolution has no feature half");
+    w.in = input_blocks(g.in_channels, split);
+    GPEN_ASSIGN(w.gpu, GpuConvWeights::pack(g.in_channels, g.out_channels, g.kernel_h, g.kernel_w, weight, scale, bias,
+                                            at, split, precision));
+    return result;
+  }
+  ThreadPool& pool = at.pool;
+  if (precision != Precision::fp32 && precision != Precision::bf16)
+    return fail(Code::usage, "conv2d: the processor does not compute in ", name_of(precision));
+  if (precision == Precision::bf16 && g.blur_pad > 0)
+    return fail(Code::usage, "conv2d: a blurred convolution is computed in fp32");
+  if (algorithm == ConvAlgorithm::automatic) algorithm = fastest(g);
   w.algorithm = algorithm;
   w.isa = &isa_kernels();
   w.in = input_blocks(g.in_channels, split);
@@ -157,7 +170,9 @@ double Conv2dWeights::multiplications(int64_t h, int64_t w) const {
   if (impl_->algorithm == ConvAlgorithm::nested3x2) each = positions(3) * kNested3x2.planes;
   return static_cast<double>(each) * static_cast<double>(g.in_channels * g.out_channels);
 }
-size_t Conv2dWeights::packed_bytes() const { return impl_->direct.data.bytes() + impl_->transformed.u.bytes(); }
+size_t Conv2dWeights::packed_bytes() const {
+  return impl_->direct.data.bytes() + impl_->transformed.u.bytes() + impl_->gpu.bytes();
+}
 
 PackBlock RegionSource::region(int64_t n, int64_t b, int64_t y0, int64_t x0, int64_t rows, int64_t cols) const {
   const TensorView& size = in->x;
@@ -219,13 +234,15 @@ void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const
   const Conv2dWeights::Impl& w = weights.impl();
   [[maybe_unused]] const ConvGeometry& g = w.geometry;
   assert(in.x.c == w.in.x_channels && in.feature.c == g.in_channels - w.in.x_channels);
-  assert(in.x.layout == Layout::nchw16c && y.layout == Layout::nchw16c && y.n == in.x.n && y.c == g.out_channels);
+  assert(in.x.layout == exec.layout() && y.layout == exec.layout() && y.n == in.x.n && y.c == g.out_channels);
   assert(y.h == g.out_size(in.x.h, g.kernel_h) && y.w == g.out_size(in.x.w, g.kernel_w));
   assert(in.x.h * g.upsample + 2 * (g.pad + g.blur_pad) - (g.blur_pad > 0 ? 3 : 0) >= g.kernel_h);
   assert(in.x.w * g.upsample + 2 * (g.pad + g.blur_pad) - (g.blur_pad > 0 ? 3 : 0) >= g.kernel_w);
   assert(ep.residual.c == 0 || ep.residual.same_shape(y));
   assert(ep.residual2.c == 0 || ep.residual2.same_shape(y));
-  if (w.algorithm == ConvAlgorithm::winograd4x4)
+  if (exec.device != nullptr)
+    exec.device->kernels().conv2d(exec, weights, in, ep, y);
+  else if (w.algorithm == ConvAlgorithm::winograd4x4)
     conv2d_winograd(exec, w, in, ep, y);
   else if (w.algorithm == ConvAlgorithm::nested3x2)
     conv2d_nested(exec, w, in, ep, y);

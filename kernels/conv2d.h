@@ -20,7 +20,7 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/precision.h"
+#include "runtime/precision.h"
 #include "runtime/workspace.h"
 
 namespace gpen {
@@ -64,9 +64,11 @@ class Conv2dWeights {
   Conv2dWeights& operator=(Conv2dWeights&&) noexcept;
   // weight: OIHW (out_channels x in_channels x kh x kw), scaled by `scale` (equalised learning rate); bias:
   // out_channels values or empty. Weights are copied. Code::usage when the algorithm cannot do the geometry. split: how
-  // many of the in_channels come from x when a feature follows; 0: all. bf16 is not for blurred convolutions.
+  // many of the in_channels come from x when a feature follows; 0: all. On the processor bf16 is not for blurred
+  // convolutions. On a device the algorithm is always direct (Code::usage for another one by name), and
+  // a blurred convolution has no feature half.
   static Result<Conv2dWeights> pack(const ConvGeometry& g, const float* weight, double scale,
-                                    const std::vector<float>& bias, ThreadPool& pool,
+                                    const std::vector<float>& bias, const Placement& at,
                                     ConvAlgorithm algorithm = ConvAlgorithm::automatic, int64_t split = 0,
                                     Precision precision = Precision::fp32);
   const ConvGeometry& geometry() const;
@@ -91,12 +93,14 @@ struct RgbStem {
 };
 
 struct ConvInput {
-  TensorView x;                         // blocked
+  TensorView x;                         // an activation (Exec::layout)
   const float* in_scale = nullptr;      // [n][x channels rounded up to 16, then feature channels likewise], or null
   TensorView feature;                   // same n, h, w as x; data null: none
   float feature_gain = 1;               // noise weight
   const float* feature_bias = nullptr;  // [feature channels rounded up to 16], zero beyond
-  RgbStem stem;  // given: the feature, or x where there is no feature, has only a shape; its values come from the stem
+  // On the processor only (a device stores the stem: apply_rgb_stem). Given: the feature, or x where there is no
+  // feature, has only a shape; its values come from the stem.
+  RgbStem stem;
 };
 
 struct ConvEpilogue {
@@ -108,7 +112,7 @@ struct ConvEpilogue {
   float gain2 = 1;
 };
 
-// y: n x out_channels x out_h x out_w, blocked; may alias residual or residual2 exactly, not x.
+// y: n x out_channels x out_h x out_w, an activation; may alias residual or residual2 exactly, not x.
 // Takes its scratch from exec.ws; does nothing else when exec.dry().
 // Errors are programming errors (shapes are checked where networks are built): checked by assertion in debug builds.
 void conv2d(Exec& exec, const Conv2dWeights& w, const ConvInput& in, const ConvEpilogue& ep, TensorView y);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/conv2d.h"
+#include "kernels/gpu_weights.h"
 #include "kernels/isa_kernels.h"
 
 namespace gpen {
@@ -87,6 +88,7 @@ struct Conv2dWeights::Impl {
   DirectWeights direct;
   TransformWeights transformed;
   std::vector<float> bias;  // rounded up to 16, or empty
+  GpuConvWeights gpu;       // on a device: instead of all of these but the geometry
 };
 
 // Packs blocks [first, first+count) of the region rows x cols at (y0, x0) of image n: dst[block][rows][cols][16].

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/gpu_kernels.h"
 #include "kernels/vec4.h"
 
 namespace gpen {
@@ -11,7 +12,7 @@ constexpr int kVectors = kBlock / 4;
 }  // namespace
 
 Result<DepthwiseWeights> DepthwiseWeights::pack(int64_t channels, int kernel, const std::vector<float>& weight,
-                                                const std::vector<float>& bias) {
+                                                const std::vector<float>& bias, const Placement& at) {
   const int64_t taps = int64_t{kernel} * kernel;
   if (channels < 1 || kernel < 1 || kernel % 2 == 0 || static_cast<int64_t>(weight.size()) != channels * taps ||
       static_cast<int64_t>(bias.size()) != channels)
@@ -20,26 +21,29 @@ Result<DepthwiseWeights> DepthwiseWeights::pack(int64_t channels, int kernel, co
   DepthwiseWeights w;
   w.channels_ = channels;
   w.kernel_ = kernel;
-  w.filters_.assign(static_cast<size_t>(ceil_div(channels, kBlock) * taps * kBlock), 0.0f);
-  w.bias_.assign(static_cast<size_t>(ceil_div(channels, kBlock) * kBlock), 0.0f);
+  std::vector<float> filters(static_cast<size_t>(ceil_div(channels, kBlock) * taps * kBlock), 0.0f);
+  std::vector<float> biases(static_cast<size_t>(ceil_div(channels, kBlock) * kBlock), 0.0f);
   for (int64_t c = 0; c < channels; ++c) {
     for (int64_t t = 0; t < taps; ++t)
-      w.filters_[static_cast<size_t>((c / kBlock * taps + t) * kBlock + c % kBlock)] =
+      filters[static_cast<size_t>((c / kBlock * taps + t) * kBlock + c % kBlock)] =
           weight[static_cast<size_t>(c * taps + t)];
-    w.bias_[static_cast<size_t>(c)] = bias[static_cast<size_t>(c)];
+    biases[static_cast<size_t>(c)] = bias[static_cast<size_t>(c)];
   }
+  GPEN_ASSIGN(w.filters_, ParameterVector::make(at, std::move(filters)));
+  GPEN_ASSIGN(w.bias_, ParameterVector::make(at, std::move(biases)));
   return w;
 }
 
 Status depthwise_conv2d(Exec& exec, const DepthwiseWeights& weights, const TensorView& x, int stride, float slope,
                         TensorView y) {
   const int64_t kernel = weights.kernel(), pad = kernel / 2;
-  if (x.layout != Layout::nchw16c || y.layout != Layout::nchw16c)
+  if (x.layout != exec.layout() || y.layout != exec.layout())
     return fail(Code::internal, "depthwise_conv2d: both tensors must be blocked");
   if (stride < 1 || x.n != y.n || x.c != y.c || x.c != weights.channels() || y.h != ceil_div(x.h, stride) ||
       y.w != ceil_div(x.w, stride))
     return fail(Code::internal, "depthwise_conv2d: input is ", x.shape_string(), ", output ", y.shape_string(),
                 ", weights have ", weights.channels(), " channels, stride ", stride);
+  if (exec.device != nullptr) return exec.device->kernels().depthwise_conv2d(exec, weights, x, stride, slope, y);
   if (exec.dry()) return Status();
   exec.pool.parallel_for(y.n * y.blocks() * y.h, [&](int64_t item, int) {
     const int64_t row = item % y.h, b = item / y.h % y.blocks(), n = item / y.h / y.blocks();

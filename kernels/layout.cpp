@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/gpu_kernels.h"
+
 namespace gpen {
 
 namespace {
@@ -18,7 +20,8 @@ Status check(const char* kernel, const TensorView& x, Layout x_layout, const Ten
 }  // namespace
 
 Status to_blocked(Exec& exec, const TensorView& x, TensorView y, int unshuffle) {
-  GPEN_RETURN_IF_ERROR(check("to_blocked", x, Layout::nchw, y, Layout::nchw16c, unshuffle));
+  GPEN_RETURN_IF_ERROR(check("to_blocked", x, Layout::nchw, y, exec.layout(), unshuffle));
+  if (exec.device != nullptr) return exec.device->kernels().to_blocked(exec, x, y, unshuffle);
   if (exec.dry()) return Status();
   const int64_t f = unshuffle;
   exec.pool.parallel_for(y.n * y.h, [&](int64_t item, int) {
@@ -38,7 +41,8 @@ Status to_blocked(Exec& exec, const TensorView& x, TensorView y, int unshuffle) 
 }
 
 Status to_planar(Exec& exec, const TensorView& x, TensorView y) {
-  GPEN_RETURN_IF_ERROR(check("to_planar", x, Layout::nchw16c, y, Layout::nchw, 1));
+  GPEN_RETURN_IF_ERROR(check("to_planar", x, exec.layout(), y, Layout::nchw, 1));
+  if (exec.device != nullptr) return exec.device->kernels().to_planar(exec, x, y);
   if (exec.dry()) return Status();
   exec.pool.parallel_for(y.n * y.h, [&](int64_t item, int) {
     const int64_t n = item / y.h, row = item % y.h;

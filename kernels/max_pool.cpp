@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/gpu_kernels.h"
 #include "kernels/vec4.h"
 
 namespace gpen {
@@ -11,13 +12,14 @@ constexpr int kVectors = kBlock / 4;
 }  // namespace
 
 Status max_pool(Exec& exec, const TensorView& x, int kernel, int stride, int pad, TensorView y) {
-  if (x.layout != Layout::nchw16c || y.layout != Layout::nchw16c)
+  if (x.layout != exec.layout() || y.layout != exec.layout())
     return fail(Code::internal, "max_pool: both tensors must be blocked");
   if (kernel < 1 || stride < 1 || pad < 0 || pad >= kernel || x.n != y.n || x.c != y.c || x.h + 2 * pad < kernel ||
       x.w + 2 * pad < kernel || y.h != (x.h + 2 * pad - kernel) / stride + 1 ||
       y.w != (x.w + 2 * pad - kernel) / stride + 1)
     return fail(Code::internal, "max_pool: input is ", x.shape_string(), ", output ", y.shape_string(), ", kernel ",
                 kernel, ", stride ", stride, ", pad ", pad);
+  if (exec.device != nullptr) return exec.device->kernels().max_pool(exec, x, kernel, stride, pad, y);
   if (exec.dry()) return Status();
   exec.pool.parallel_for(y.n * y.blocks() * y.h, [&](int64_t item, int) {
     const int64_t row = item % y.h, b = item / y.h % y.blocks(), n = item / y.h / y.blocks();

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/gpu_kernels.h"
 #include "kernels/isa.h"
 #include "kernels/isa_kernels.h"
 
@@ -19,6 +20,7 @@ std::vector<float> pack_rgb_stem(int64_t channels, const float* weight, double s
 }
 
 void to_stem_pixels(Exec& exec, const TensorView& rgb, float* pixels) {
+  if (exec.device != nullptr) return exec.device->kernels().to_stem_pixels(exec, rgb, pixels);
   if (exec.dry()) return;
   exec.pool.parallel_for(rgb.n * rgb.h, [&](int64_t item, int) {
     const int64_t n = item / rgb.h, y = item % rgb.h;
@@ -32,6 +34,7 @@ void to_stem_pixels(Exec& exec, const TensorView& rgb, float* pixels) {
 }
 
 void apply_rgb_stem(Exec& exec, const RgbStem& stem, TensorView y) {
+  if (exec.device != nullptr) return exec.device->kernels().apply_rgb_stem(exec, stem, y);
   if (exec.dry()) return;
   exec.pool.parallel_for(y.n * y.blocks(), [&](int64_t item, int) {
     const int64_t n = item / y.blocks(), b = item % y.blocks();

@@ -9,7 +9,7 @@ namespace gpen {
 std::vector<float> pack_rgb_stem(int64_t channels, const float* weight, double scale, const float* bias);
 // rgb: n x 3 x H x W planar -> pixels [n][H][W][4].
 void to_stem_pixels(Exec& exec, const TensorView& rgb, float* pixels);
-// The whole tensor, for the rare network that needs it stored. y: n x channels x H x W blocked.
+// The whole tensor, for a device, and for the rare network that needs it stored. y: n x channels x H x W, an activation.
 void apply_rgb_stem(Exec& exec, const RgbStem& stem, TensorView y);
 
 }  // namespace gpen

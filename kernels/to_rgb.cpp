@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/gpu_kernels.h"
 #include "kernels/isa.h"
 
 namespace gpen {
@@ -35,26 +36,29 @@ void start_row(const ToRgbWeights& w, const TensorView& skip, int64_t n, int c, 
 
 }  // namespace
 
-ToRgbWeights ToRgbWeights::pack(int64_t x_channels, int64_t feature_channels, const float* weight, const float* bias) {
+Result<ToRgbWeights> ToRgbWeights::pack(int64_t x_channels, int64_t feature_channels, const float* weight,
+                                        const float* bias, const Placement& at) {
   ToRgbWeights w;
   w.x_channels = x_channels;
   w.feature_channels = feature_channels;
   const int64_t x_blocks = ceil_div(x_channels, kBlock), blocks = x_blocks + ceil_div(feature_channels, kBlock);
   const int64_t channels = x_channels + feature_channels;
   const double scale = 1 / std::sqrt(static_cast<double>(channels));
-  w.weight.assign(static_cast<size_t>(blocks * 3 * kBlock), 0.f);
+  std::vector<float> packed(static_cast<size_t>(blocks * 3 * kBlock), 0.f);
   for (int64_t i = 0; i < channels; ++i) {
     const int64_t place = i < x_channels ? i : x_blocks * kBlock + i - x_channels;
     for (int64_t c = 0; c < 3; ++c)
-      w.weight[static_cast<size_t>((place / kBlock * 3 + c) * kBlock + place % kBlock)] =
+      packed[static_cast<size_t>((place / kBlock * 3 + c) * kBlock + place % kBlock)] =
           static_cast<float>(weight[c * channels + i] * scale);
   }
   std::copy_n(bias, 3, w.bias);
+  GPEN_ASSIGN(w.weight, ParameterVector::make(at, std::move(packed)));
   return w;
 }
 
 void to_rgb(Exec& exec, const ToRgbWeights& w, const ConvInput& in, const TensorView& skip, TensorView rgb) {
   const int64_t x_blocks = ceil_div(w.x_channels, kBlock), blocks = x_blocks + ceil_div(w.feature_channels, kBlock);
+  if (exec.device != nullptr) return exec.device->kernels().to_rgb(exec, w, in, skip, rgb);
   const int64_t weight_floats = blocks * 3 * kBlock, pointer_floats = ceil_div(blocks * 2, kBlock) * kBlock;
   Workspace::Handle modulated_handle, pointer_handle;
   float* modulated = exec.ws.take(static_cast<size_t>(rgb.n * weight_floats), &modulated_handle);
@@ -66,7 +70,7 @@ void to_rgb(Exec& exec, const ToRgbWeights& w, const ConvInput& in, const Tensor
         for (int64_t i = 0; i < 3 * kBlock; ++i) {
           const float s = in.in_scale[(n * blocks + b) * kBlock + i % kBlock];
           modulated[n * weight_floats + b * 3 * kBlock + i] =
-              w.weight[static_cast<size_t>(b * 3 * kBlock + i)] * s * (b >= x_blocks ? 1.41421356237309515f : 1.f);
+              w.weight.data()[b * 3 * kBlock + i] * s * (b >= x_blocks ? 1.41421356237309515f : 1.f);
         }
     exec.pool.parallel_for(rgb.n * rgb.h, [&](int64_t item, int thread) {
       const int64_t n = item / rgb.h, y = item % rgb.h;

@@ -9,15 +9,17 @@
 #include <vector>
 
 #include "kernels/conv2d.h"
+#include "runtime/parameters.h"
 
 namespace gpen {
 
 struct ToRgbWeights {
   int64_t x_channels = 0, feature_channels = 0;
-  std::vector<float> weight;  // [blocks][3][16], scaled by 1/sqrt(in channels); x blocks first, then feature blocks
+  ParameterVector weight;  // [blocks][3][16], scaled by 1/sqrt(in channels); x blocks first, then feature blocks
   float bias[3] = {0, 0, 0};
   // weight: 3 x (x_channels + feature_channels).
-  static ToRgbWeights pack(int64_t x_channels, int64_t feature_channels, const float* weight, const float* bias);
+  static Result<ToRgbWeights> pack(int64_t x_channels, int64_t feature_channels, const float* weight,
+                                   const float* bias, const Placement& at);
 };
 
 // in.in_scale: the style s, [n][16 * blocks]. skip: n x 3 x H/2 x W/2 planar, data null: none. rgb: n x 3 x H x W

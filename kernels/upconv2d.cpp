@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "kernels/gpu_kernels.h"
 #include "kernels/isa.h"
 #include "kernels/upconv2d_impl.h"
 
@@ -13,7 +14,7 @@ UpConv2dWeights::UpConv2dWeights(UpConv2dWeights&&) noexcept = default;
 UpConv2dWeights& UpConv2dWeights::operator=(UpConv2dWeights&&) noexcept = default;
 
 Result<UpConv2dWeights> UpConv2dWeights::pack(int64_t in_channels, int64_t out_channels, const float* weight,
-                                              double scale, const std::vector<float>& bias, ThreadPool& pool,
+                                              double scale, const std::vector<float>& bias, const Placement& at,
                                               int64_t split, ConvAlgorithm algorithm, Precision precision) {
   if (in_channels < 1 || out_channels < 1) return fail(Code::usage, "upconv2d: empty geometry");
   if (split < 0 || split > in_channels) return fail(Code::usage, "upconv2d: split ", split, " of ", in_channels);
@@ -23,12 +24,25 @@ Result<UpConv2dWeights> UpConv2dWeights::pack(int64_t in_channels, int64_t out_c
   if (algorithm == ConvAlgorithm::winograd4x4)
     return fail(Code::usage, "upconv2d: winograd4x4 is for convolutions of stride 1");
   if (algorithm == ConvAlgorithm::automatic)
-    algorithm = in_channels < 32 || out_channels < 32 ? ConvAlgorithm::direct : ConvAlgorithm::nested3x2;
+    algorithm = at.device != nullptr || in_channels < 32 || out_channels < 32 ? ConvAlgorithm::direct
+                                                                              : ConvAlgorithm::nested3x2;
 
   UpConv2dWeights result;
   result.impl_ = std::make_unique<Impl>();
   Impl& w = *result.impl_;
   w.algorithm = algorithm;
+  if (at.device != nullptr) {
+    if (algorithm != ConvAlgorithm::direct)
+      return fail(Code::usage, "upconv2d: ", name_of(algorithm), " is for the processor");
+    w.in = input_blocks(in_channels, split);
+    w.out_channels = out_channels;
+    GPEN_ASSIGN(w.gpu,
+                GpuConvWeights::pack(in_channels, out_channels, 3, 3, weight, scale, bias, at, split, precision));
+    return result;
+  }
+  ThreadPool& pool = at.pool;
+  if (precision != Precision::fp32 && precision != Precision::bf16)
+    return fail(Code::usage, "upconv2d: the processor does not compute in ", name_of(precision));
   w.isa = &isa_kernels();
   w.in = input_blocks(in_channels, split);
   w.out_channels = out_channels;
@@ -70,7 +84,7 @@ double UpConv2dWeights::multiplications(int64_t h, int64_t w) const {
 }
 
 size_t UpConv2dWeights::packed_bytes() const {
-  size_t bytes = impl_->nested.u.bytes();
+  size_t bytes = impl_->nested.u.bytes() + impl_->gpu.bytes();
   for (const DirectWeights& p : impl_->phase) bytes += p.data.bytes();
   return bytes;
 }
@@ -79,7 +93,9 @@ void upconv2d(Exec& exec, const UpConv2dWeights& weights, const ConvInput& in, c
   const UpConv2dWeights::Impl& w = weights.impl();
   assert(y.h == 2 * in.x.h && y.w == 2 * in.x.w && y.c == w.out_channels && y.n == in.x.n);
   assert(in.x.c == w.in.x_channels && in.feature.c == w.in.in_channels - w.in.x_channels);
-  if (w.algorithm == ConvAlgorithm::nested3x2)
+  if (exec.device != nullptr)
+    exec.device->kernels().upconv2d(exec, weights, in, ep, y);
+  else if (w.algorithm == ConvAlgorithm::nested3x2)
     upconv2d_nested(exec, w, in, ep, y);
   else
     upconv2d_direct(exec, w, in, ep, y);

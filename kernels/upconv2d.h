@@ -21,7 +21,7 @@ class UpConv2dWeights {
   UpConv2dWeights& operator=(UpConv2dWeights&&) noexcept;
   // weight: out_channels x in_channels x 3 x 3, times scale; bias: out_channels or empty; split: see Conv2dWeights.
   static Result<UpConv2dWeights> pack(int64_t in_channels, int64_t out_channels, const float* weight, double scale,
-                                      const std::vector<float>& bias, ThreadPool& pool, int64_t split = 0,
+                                      const std::vector<float>& bias, const Placement& at, int64_t split = 0,
                                       ConvAlgorithm algorithm = ConvAlgorithm::automatic,
                                       Precision precision = Precision::fp32);
   ConvAlgorithm algorithm() const;
@@ -35,7 +35,7 @@ class UpConv2dWeights {
   std::unique_ptr<Impl> impl_;
 };
 
-// x: n x C x H x W; y: n x out_channels x 2H x 2W, blocked. Of the epilogue only out_scale, slope and gain apply.
+// x: n x C x H x W; y: n x out_channels x 2H x 2W, activations. Of the epilogue only out_scale, slope and gain apply.
 void upconv2d(Exec& exec, const UpConv2dWeights& w, const ConvInput& in, const ConvEpilogue& ep, TensorView y);
 
 }  // namespace gpen

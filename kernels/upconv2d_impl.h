@@ -15,6 +15,7 @@ struct UpConv2dWeights::Impl {
   DirectWeights phase[kPhases];  // direct: (row parity, column parity) 00, 01, 10, 11
   TransformWeights nested;       // nested3x2
   std::vector<float> bias;
+  GpuConvWeights gpu;  // on a device: instead of the packed weights above
 };
 
 void upconv2d_direct(Exec& exec, const UpConv2dWeights::Impl& w, const ConvInput& in, const ConvEpilogue& ep,

@@ -82,7 +82,7 @@ std::vector<float> spread_inputs(const std::vector<float>& weight, int64_t out_c
   return spread;
 }
 
-Result<Conv2dWeights> load_conv(const WeightStore& store, const ConvNames& names, ConvGeometry g, ThreadPool& pool,
+Result<Conv2dWeights> load_conv(const WeightStore& store, const ConvNames& names, ConvGeometry g, const Placement& at,
                                 const ConcatParts& parts) {
   int64_t in_channels = parts.empty() ? g.in_channels : 0;
   for (int64_t p : parts) in_channels += p;
@@ -92,13 +92,13 @@ Result<Conv2dWeights> load_conv(const WeightStore& store, const ConvNames& names
     if (g.in_channels != in_channels)
       folded.weight = spread_inputs(folded.weight, g.out_channels, int64_t{g.kernel_h} * g.kernel_w, parts);
   }
-  return Conv2dWeights::pack(g, folded.weight.data(), 1.0, folded.bias, pool);
+  return Conv2dWeights::pack(g, folded.weight.data(), 1.0, folded.bias, at, ConvAlgorithm::automatic, 0, at.precision);
 }
 
-Result<DepthwiseWeights> load_depthwise(const WeightStore& store, const ConvNames& names, int64_t channels,
-                                        int kernel) {
+Result<DepthwiseWeights> load_depthwise(const WeightStore& store, const ConvNames& names, int64_t channels, int kernel,
+                                        const Placement& at) {
   GPEN_ASSIGN(const FoldedConv folded, fold_conv(store, names, {channels, 1, kernel, kernel}));
-  return DepthwiseWeights::pack(channels, kernel, folded.weight, folded.bias);
+  return DepthwiseWeights::pack(channels, kernel, folded.weight, folded.bias, at);
 }
 
 void apply(Exec& exec, const Conv2dWeights& weights, const TensorView& x, float slope, TensorView y) {

@@ -36,9 +36,10 @@ std::vector<float> spread_inputs(const std::vector<float>& weight, int64_t out_c
                                  const ConcatParts& parts);
 
 // Reads, folds and packs. g.in_channels is replaced by padded_channels(parts) when parts are given.
-Result<Conv2dWeights> load_conv(const WeightStore& store, const ConvNames& names, ConvGeometry g, ThreadPool& pool,
+Result<Conv2dWeights> load_conv(const WeightStore& store, const ConvNames& names, ConvGeometry g, const Placement& at,
                                 const ConcatParts& parts = {});
-Result<DepthwiseWeights> load_depthwise(const WeightStore& store, const ConvNames& names, int64_t channels, int kernel);
+Result<DepthwiseWeights> load_depthwise(const WeightStore& store, const ConvNames& names, int64_t channels, int kernel,
+                                        const Placement& at);
 
 // y = conv2d(x) with an epilogue of one activation: v > 0 ? v : slope*v.
 void apply(Exec& exec, const Conv2dWeights& weights, const TensorView& x, float slope, TensorView y);

@@ -6,9 +6,8 @@
 #include <cmath>
 
 #include "kernels/layout.h"
+#include "kernels/noise.h"
 #include "kernels/rgb_stem.h"
-#include "kernels/style.h"
-#include "layers/noise.h"
 #include "layers/styled_conv.h"
 
 namespace gpen {
@@ -49,31 +48,57 @@ struct Features {
   std::array<Workspace::Handle, kMaxLevels> handles;
 };
 
+constexpr size_t kMaxStyled = 3 * kMaxLevels;
+
+// Per layer, [n][channels of the layer's input or output in padded order].
+struct Styles {
+  std::array<const float*, kMaxStyled> conv, demodulation, rgb;
+};
+
+// n rows of `count` values, from rows `stride` apart to rows without gaps.
+void copy_rows(Exec& exec, const float* from, int64_t stride, int64_t n, int64_t count, float* to) {
+  if (exec.dry()) return;
+  for (int64_t i = 0; i < n; ++i) {
+    if (exec.device != nullptr)
+      exec.device->copy(to + i * count, from + i * stride, static_cast<size_t>(count) * sizeof(float));
+    else
+      std::copy_n(from + i * stride, count, to + i * count);
+  }
+}
+
 }  // namespace
 
 struct GpenNet::Impl {
   GpenArch arch;
-  Precision precision = Precision::fp32;
+  Placement at;
   TransformFrom from = kFp32From;
-  std::shared_ptr<ThreadPool> pool;
-  std::vector<float> ecd0;         // the 1x1 convolution of the picture, computed where it is read
+  ParameterVector ecd0;            // the 1x1 convolution of the picture, computed where it is read
   std::vector<Conv2dWeights> ecd;  // ecd1, ecd2, ...: from in_size / 2 down to 4
   LinearWeights final_linear;
   std::vector<LinearWeights> style;  // generator.style.1 ...
-  std::vector<float> constant;       // generator.input.input, blocked
+  ParameterVector constant;          // generator.input.input, planar
   std::vector<StyledConv> convs;     // generator.conv1, then generator.convs.0, 1, ...
   std::vector<ToRgb> to_rgbs;        // generator.to_rgb1, then generator.to_rgbs.0, 1, ...
-  Workspace ws;
-  int64_t planned_n = 0;
+  NetworkRun planned;
   std::vector<LayerTime>* times = nullptr;
   std::vector<std::string> names;  // of convs, for times
 
+  explicit Impl(const Processor& where) : at(where.placement()), planned(where) {
+    from = where.precision == Precision::bf16 ? kBf16From : kFp32From;
+  }
   Status load(const WeightStore& store);
   Status load_encoder(const WeightStore& store);
   Status load_decoder(const WeightStore& store);
-  Status forward(Exec& exec, const TensorView& input, TensorView output, uint64_t seed, const Extra* extra);
+  // outputs: the picture, the encoder's 4 x 4 map, the latent vector (n x style_dim x 1 x 1).
+  Status forward(Exec& exec, const TensorView& input, std::span<const TensorView> outputs, uint64_t seed);
   void encode(Exec& exec, const TensorView& input, Features* out);
-  float* map_latent(Exec& exec, const TensorView& encoded, const Extra* extra, Workspace::Handle* handle);
+  void map_latent(Exec& exec, const TensorView& encoded, const TensorView& planar, float* latent);
+  void modulate(Exec& exec, const float* latent, int64_t n, Styles* styles);
+
+  ConvAlgorithm choose(int resolution, int first, int64_t in_channels, int64_t out_channels) const {
+    return at.device != nullptr ? ConvAlgorithm::automatic
+                                : choose_algorithm(resolution, first, in_channels, out_channels);
+  }
 
   // Runs one step and, when asked, notes its time.
   template <class Step>
@@ -81,17 +106,21 @@ struct GpenNet::Impl {
     if (times == nullptr || exec.dry()) return step();
     const auto start = std::chrono::steady_clock::now();
     step();
+    if (exec.device != nullptr) exec.device->wait();
     const std::chrono::duration<double, std::milli> ms = std::chrono::steady_clock::now() - start;
     times->push_back({name, ms.count(), 2e-9 * multiply_adds, 2e-9 * multiplications});
   }
 };
 
 Status GpenNet::Impl::load_encoder(const WeightStore& store) {
+  // On the processor the encoder stays in fp32: an eighth of the work, three quarters of bf16's error.
+  const Precision encoder_precision = at.device != nullptr ? at.precision : Precision::fp32;
   const int levels = arch.encoder_levels();
   auto width = [&](int k) -> int64_t { return arch.encoder_channels[static_cast<size_t>(levels - 1 - k)]; };
   GPEN_ASSIGN(auto stem_weight, store.floats("ecd0.0.0.weight", {width(0), 3, 1, 1}));
   GPEN_ASSIGN(auto stem_bias, store.floats("ecd0.0.1.bias", {width(0)}));
-  ecd0 = pack_rgb_stem(width(0), stem_weight.data(), 1 / std::sqrt(3.0), stem_bias.data());
+  GPEN_ASSIGN(ecd0, ParameterVector::make(
+                        at, pack_rgb_stem(width(0), stem_weight.data(), 1 / std::sqrt(3.0), stem_bias.data())));
   for (int k = 1; k < levels; ++k) {
     const std::string name = "ecd" + std::to_string(k);
     ConvGeometry g;
@@ -103,8 +132,8 @@ Status GpenNet::Impl::load_encoder(const WeightStore& store) {
     GPEN_ASSIGN(const FloatView weight, store.view(name + ".0.1.weight", {g.out_channels, g.in_channels, 3, 3}));
     GPEN_ASSIGN(auto bias, store.floats(name + ".0.2.bias", {g.out_channels}));
     const double scale = 1 / std::sqrt(9.0 * static_cast<double>(g.in_channels));
-    const auto algorithm = choose_algorithm(4 << (levels - 1 - k), from.encoder, g.in_channels, g.out_channels);
-    GPEN_ASSIGN(auto packed, Conv2dWeights::pack(g, weight.data(), scale, bias, *pool, algorithm));
+    const auto algorithm = choose(4 << (levels - 1 - k), from.encoder, g.in_channels, g.out_channels);
+    GPEN_ASSIGN(auto packed, Conv2dWeights::pack(g, weight.data(), scale, bias, at, algorithm, 0, encoder_precision));
     store.release_pages(name + ".0.1.weight");
     ecd.push_back(std::move(packed));
   }
@@ -112,7 +141,7 @@ Status GpenNet::Impl::load_encoder(const WeightStore& store) {
   GPEN_ASSIGN(const FloatView weight, store.view("final_linear.0.weight", {arch.style_dim, flat}));
   GPEN_ASSIGN(auto bias, store.floats("final_linear.0.bias", {arch.style_dim}));
   GPEN_ASSIGN(final_linear, LinearWeights::pack(weight.data(), arch.style_dim, flat,
-                                                1 / std::sqrt(static_cast<double>(flat)), bias, 1, *pool));
+                                                1 / std::sqrt(static_cast<double>(flat)), bias, 1, at));
   store.release_pages("final_linear.0.weight");
   constexpr double kLrMul = 0.01;
   for (int i = 1; i <= arch.mlp_layers; ++i) {
@@ -121,7 +150,7 @@ Status GpenNet::Impl::load_encoder(const WeightStore& store) {
     GPEN_ASSIGN(auto b, store.floats(name + ".bias", {arch.style_dim}));
     GPEN_ASSIGN(auto packed,
                 LinearWeights::pack(w.data(), arch.style_dim, arch.style_dim,
-                                    kLrMul / std::sqrt(static_cast<double>(arch.style_dim)), b, kLrMul, *pool));
+                                    kLrMul / std::sqrt(static_cast<double>(arch.style_dim)), b, kLrMul, at));
     store.release_pages(name + ".weight");
     style.push_back(std::move(packed));
   }
@@ -131,21 +160,17 @@ Status GpenNet::Impl::load_encoder(const WeightStore& store) {
 Status GpenNet::Impl::load_decoder(const WeightStore& store) {
   const int64_t c0 = arch.channels[0];
   GPEN_ASSIGN(auto input, store.floats("generator.input.input", {1, c0, 4, 4}));
-  constant.assign(static_cast<size_t>(ceil_div(c0, kBlock) * kBlock * 16), 0.f);
-  for (int64_t c = 0; c < c0; ++c)
-    for (int64_t p = 0; p < 16; ++p)
-      constant[static_cast<size_t>((c / kBlock * 16 + p) * kBlock + c % kBlock)] =
-          input[static_cast<size_t>(c * 16 + p)];
+  GPEN_ASSIGN(constant, ParameterVector::make(at, std::move(input)));
 
   auto add_conv = [&](const std::string& name, ActivationChannels in, int64_t out, bool up, int resolution) -> Status {
-    const auto algorithm = choose_algorithm(resolution, up ? from.up : from.conv, in.total(), out);
-    GPEN_ASSIGN(auto conv, StyledConv::load(store, name, in, out, arch.style_dim, up, algorithm, precision, *pool));
+    const auto algorithm = choose(resolution, up ? from.up : from.conv, in.total(), out);
+    GPEN_ASSIGN(auto conv, StyledConv::load(store, name, in, out, arch.style_dim, up, algorithm, at));
     convs.push_back(std::move(conv));
     names.push_back(name);
     return Status();
   };
   auto add_rgb = [&](const std::string& name, int64_t channels) -> Status {
-    GPEN_ASSIGN(auto rgb, ToRgb::load(store, name, {channels, channels}, arch.style_dim, *pool));
+    GPEN_ASSIGN(auto rgb, ToRgb::load(store, name, {channels, channels}, arch.style_dim, at));
     to_rgbs.push_back(std::move(rgb));
     return Status();
   };
@@ -172,31 +197,50 @@ Status GpenNet::Impl::load(const WeightStore& store) {
   return load_decoder(store);
 }
 
-// The style vector of every image, [n][style_dim].
-float* GpenNet::Impl::map_latent(Exec& exec, const TensorView& encoded, const Extra* extra, Workspace::Handle* handle) {
+// The style vector of every image, [n][style_dim], and on the way the encoder's map as it is, planar.
+void GpenNet::Impl::map_latent(Exec& exec, const TensorView& encoded, const TensorView& planar, float* latent) {
   const int64_t n = encoded.n, flat = encoded.c * 16, dim = arch.style_dim, stride = ceil_div(dim, kBlock) * kBlock;
-  Workspace::Handle flat_handle, other_handle;
-  float* a = exec.ws.take(static_cast<size_t>(n * stride), handle);
-  float* planar = exec.ws.take(static_cast<size_t>(n * flat), &flat_handle);
-  float* b = exec.ws.take(static_cast<size_t>(n * stride), &other_handle);
-  if (!exec.dry()) {
-    (void)to_planar(exec, encoded, make_view(planar, n, encoded.c, 4, 4));
-    if (extra != nullptr && extra->encoder_4x4 != nullptr) extra->encoder_4x4->assign(planar, planar + n * flat);
-    linear(exec, final_linear, planar, flat, n, LinearActivation::fused_lrelu, a, stride);
-    pixel_norm(a, n, dim, stride);
-    float *from = a, *to = b;
-    for (const LinearWeights& layer : style) {
-      linear(exec, layer, from, stride, n, LinearActivation::fused_lrelu, to, stride);
-      std::swap(from, to);
-    }
-    // Contiguous rows of style_dim in `a`, whichever buffer the last layer wrote.
-    for (int64_t i = 0; i < n; ++i) std::copy_n(from + i * stride, dim, (from == a ? b : a) + i * dim);
-    if (from == a) std::copy_n(b, n * dim, a);
-    if (extra != nullptr && extra->latent != nullptr) extra->latent->assign(a, a + n * dim);
+  Workspace::Handle handles[2];
+  float* a = exec.ws.take(static_cast<size_t>(n * stride), &handles[0]);
+  float* b = exec.ws.take(static_cast<size_t>(n * stride), &handles[1]);
+  (void)to_planar(exec, encoded, planar);
+  const auto layer = [&](const LinearWeights& w, const float* x, int64_t x_stride, float* y) {
+    const LinearJob job{&w, x, x_stride, y, stride};
+    linear(exec, std::span(&job, 1), n, LinearForm::fused_lrelu);
+  };
+  layer(final_linear, planar.data, flat, a);
+  pixel_norm(exec, a, n, dim, stride);
+  for (const LinearWeights& w : style) {
+    layer(w, a, stride, b);
+    std::swap(a, b);
   }
-  exec.ws.give_back(other_handle);
-  exec.ws.give_back(flat_handle);
-  return a;
+  // Contiguous rows of style_dim.
+  copy_rows(exec, a, stride, n, dim, latent);
+  exec.ws.give_back(handles[1]);
+  exec.ws.give_back(handles[0]);
+}
+
+// The styles of all layers from the latent vectors, and the demodulation factors of the convolutions from the styles.
+void GpenNet::Impl::modulate(Exec& exec, const float* latent, int64_t n, Styles* styles) {
+  LinearJob jobs[kMaxStyled], demodulation[kMaxStyled];
+  size_t count = 0;
+  const auto add = [&](const LinearWeights& w, const float** style) {
+    Workspace::Handle handle;  // kept to the end
+    float* s = exec.ws.take(static_cast<size_t>(n * w.outputs()), &handle);
+    jobs[count++] = {&w, latent, arch.style_dim, s, w.outputs()};
+    *style = s;
+  };
+  for (size_t i = 0; i < convs.size(); ++i) add(convs[i].modulation(), &styles->conv[i]);
+  for (size_t i = 0; i < to_rgbs.size(); ++i) add(to_rgbs[i].modulation(), &styles->rgb[i]);
+  linear(exec, std::span(jobs, count), n, LinearForm::plain);
+  for (size_t i = 0; i < convs.size(); ++i) {
+    const LinearWeights& w = convs[i].squared_norms();
+    Workspace::Handle handle;
+    float* d = exec.ws.take(static_cast<size_t>(n * w.outputs()), &handle);
+    demodulation[i] = {&w, styles->conv[i], convs[i].style_floats(), d, w.outputs()};
+    styles->demodulation[i] = d;
+  }
+  linear(exec, std::span(demodulation, convs.size()), n, LinearForm::demodulation);
 }
 
 // Every output is kept until the decoder has used it.
@@ -210,19 +254,22 @@ void GpenNet::Impl::encode(Exec& exec, const TensorView& input, Features* out) {
   const RgbStem stem = out->stem = {pixels, ecd0.data()};
   auto& features = out->maps;
   features[top] = make_view(nullptr, n, arch.encoder_channels[top], arch.in_size, arch.in_size, Layout::nchw16c);
-  if (top == 0) {  // ecd0 is all of the encoder
-    features[0].data = ws.take(static_cast<size_t>(n * features[0].image_size()), &out->handles[0]);
-    apply_rgb_stem(exec, stem, features[0]);
+  // Where ecd0 is all of the encoder it is stored; a device stores it always.
+  const bool stored = top == 0 || exec.device != nullptr;
+  if (stored) {
+    features[top] = exec.activation(n, features[top].c, arch.in_size, arch.in_size, &out->handles[top]);
+    timed(exec, "encoder", 0, 0, [&] { apply_rgb_stem(exec, stem, features[top]); });
+    out->stem = {};
   }
   ConvEpilogue activation;
   activation.slope = 0.2f;
   activation.gain = kSqrt2;
   for (size_t level = top; level-- > 0;) {
     const int64_t size = 4 << level;
-    features[level] = ws.tensor(n, arch.encoder_channels[level], size, size, Layout::nchw16c, &out->handles[level]);
+    features[level] = exec.activation(n, arch.encoder_channels[level], size, size, &out->handles[level]);
     ConvInput in;
     in.x = features[level + 1];
-    if (level + 1 == top) in.stem = stem;
+    if (level + 1 == top) in.stem = out->stem;
     const Conv2dWeights& conv = ecd[top - 1 - level];
     const ConvGeometry& g = conv.geometry();
     timed(exec, "encoder", static_cast<double>(n * size * size * g.in_channels * g.out_channels * 9),
@@ -231,8 +278,7 @@ void GpenNet::Impl::encode(Exec& exec, const TensorView& input, Features* out) {
   }
 }
 
-Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView output, uint64_t seed,
-                              const Extra* extra) {
+Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, std::span<const TensorView> outputs, uint64_t seed) {
   const int64_t n = input.n;
   Workspace& ws = exec.ws;
   const int levels = arch.levels(), encoder_levels = arch.encoder_levels();
@@ -240,15 +286,20 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
   Features features;
   encode(exec, input, &features);
 
-  Workspace::Handle latent_handle;
-  float* latent = nullptr;
   const double mapping = static_cast<double>(n) * (arch.mlp_layers * 1.0 * arch.style_dim * arch.style_dim +
                                                    16.0 * arch.encoder_channels[0] * arch.style_dim);
-  timed(exec, "mapping", mapping, mapping, [&] { latent = map_latent(exec, features.maps[0], extra, &latent_handle); });
+  float* const latent = outputs[2].data;
+  timed(exec, "mapping", mapping, mapping, [&] { map_latent(exec, features.maps[0], outputs[1], latent); });
+  Styles styles;
+  timed(exec, "styles", 0, 0, [&] { modulate(exec, latent, n, &styles); });
 
   // Decoder. `now` is the activation the next layer reads.
   Activation now;
-  now.in.x = make_view(exec.dry() ? nullptr : constant.data(), n, arch.channels[0], 4, 4, Layout::nchw16c);
+  const int64_t c0 = arch.channels[0];
+  now.in.x = exec.activation(1, c0, 4, 4, &now.x);
+  const TensorView planar_constant = make_view(const_cast<float*>(constant.data()), 1, c0, 4, 4);
+  GPEN_RETURN_IF_ERROR(to_blocked(exec, planar_constant, now.in.x));
+  now.in.x.n = n;
   now.in.x.batch_stride = 0;  // the same constant for every image
   TensorView skip;
   Workspace::Handle skip_handle;
@@ -256,29 +307,21 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
   auto styled = [&](size_t index, int level) -> Status {
     const StyledConv& conv = convs[index];
     const int64_t size = 4 << level;
-    Workspace::Handle style_handle, squared_handle, demodulation_handle;
-    float* s = ws.take(static_cast<size_t>(n * conv.style_floats()), &style_handle);
-    float* squared = ws.take(static_cast<size_t>(n * conv.style_floats()), &squared_handle);
-    float* d = ws.take(static_cast<size_t>(n * conv.demodulation_floats()), &demodulation_handle);
-    timed(exec, "styles", 0, 0, [&] { conv.modulate(exec, latent, n, s, squared, d); });
     Activation next;
-    next.in.x = ws.tensor(n, conv.out_channels(), size, size, Layout::nchw16c, &next.x);
+    next.in.x = exec.activation(n, conv.out_channels(), size, size, &next.x);
     const double input_pixels = static_cast<double>(n * now.in.x.plane());
     timed(exec, names[index].c_str(), conv.multiply_adds_per_input_pixel() * input_pixels,
           static_cast<double>(n) * conv.multiplications(now.in.x.h, now.in.x.w),
-          [&] { conv.forward(exec, now.in, s, d, next.in.x); });
-    ws.give_back(demodulation_handle);
-    ws.give_back(squared_handle);
-    ws.give_back(style_handle);
-    if (index > 0) ws.give_back(now.x);
+          [&] { conv.forward(exec, now.in, styles.conv[index], styles.demodulation[index], next.in.x); });
+    ws.give_back(now.x);
     if (now.owns_noise) ws.give_back(now.noise);
     if (level < encoder_levels) {
       next.in.feature = features.maps[static_cast<size_t>(level)];
       if (static_cast<size_t>(level) == features.top) next.in.stem = features.stem;
     } else {  // FullGenerator_SR above its input's resolution: fresh noise for each convolution
-      next.in.feature = ws.tensor(n, conv.out_channels(), size, size, Layout::nchw16c, &next.noise);
+      next.in.feature = exec.activation(n, conv.out_channels(), size, size, &next.noise);
       next.owns_noise = true;
-      if (!exec.dry()) fill_normal_noise(exec, seed, index, next.in.feature);
+      fill_normal_noise(exec, seed, index, next.in.feature);
     }
     next.in.feature_gain = conv.noise_weight();
     next.in.feature_bias = conv.feature_bias();
@@ -287,14 +330,11 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, TensorView ou
   };
   auto add_rgb = [&](size_t index, int level) {
     const int64_t size = 4 << level;
-    Workspace::Handle style_handle, out_handle;
-    float* s = ws.take(static_cast<size_t>(n * to_rgbs[index].style_floats()), &style_handle);
-    timed(exec, "styles", 0, 0, [&] { to_rgbs[index].modulate(exec, latent, n, s); });
+    Workspace::Handle out_handle;
     const bool last = level == levels - 1;
-    TensorView out = last ? output : ws.tensor(n, 3, size, size, Layout::nchw, &out_handle);
+    TensorView out = last ? outputs[0] : ws.tensor(n, 3, size, size, Layout::nchw, &out_handle);
     const auto products = static_cast<double>(n * size * size * 6 * convs[2 * index].out_channels());
-    timed(exec, "to_rgb", products, products, [&] { to_rgbs[index].forward(exec, now.in, s, skip, out); });
-    ws.give_back(style_handle);
+    timed(exec, "to_rgb", products, products, [&] { to_rgbs[index].forward(exec, now.in, styles.rgb[index], skip, out); });
     if (index > 0) ws.give_back(skip_handle);
     skip = out;
     skip_handle = out_handle;
@@ -318,16 +358,23 @@ GpenNet::GpenNet(GpenNet&&) noexcept = default;
 GpenNet& GpenNet::operator=(GpenNet&&) noexcept = default;
 GpenNet::~GpenNet() = default;
 
-Result<GpenNet> GpenNet::load(const WeightStore& store, std::shared_ptr<ThreadPool> pool, Precision precision) {
-  auto impl = std::make_unique<Impl>();
-  impl->pool = std::move(pool);
-  impl->precision = precision;
-  impl->from = precision == Precision::bf16 ? kBf16From : kFp32From;
+Result<GpenNet> GpenNet::load(const WeightStore& store, const Processor& where) {
+  auto impl = std::make_unique<Impl>(where);
   GPEN_RETURN_IF_ERROR(impl->load(store));
   return GpenNet(std::move(impl));
 }
 
 const GpenArch& GpenNet::arch() const { return impl_->arch; }
+
+namespace {
+
+// The views of the outputs beside the picture, without memory.
+std::array<TensorView, 3> output_views(const GpenArch& arch, const TensorView& output) {
+  return {output, make_view(nullptr, output.n, arch.encoder_channels[0], 4, 4),
+          make_view(nullptr, output.n, arch.style_dim, 1, 1)};
+}
+
+}  // namespace
 
 Status GpenNet::forward(const TensorView& input, TensorView output, uint64_t seed, const Extra* extra) {
   Impl& m = *impl_;
@@ -336,21 +383,40 @@ Status GpenNet::forward(const TensorView& input, TensorView output, uint64_t see
     return fail(Code::usage, "GPEN: input is ", input.shape_string(), ", expected Nx3x", in, "x", in, " planar");
   if (output.n != input.n || output.c != 3 || output.h != out || output.w != out || output.layout != Layout::nchw)
     return fail(Code::usage, "GPEN: output is ", output.shape_string(), ", expected ", input.n, "x3x", out, "x", out);
-  Exec exec{*m.pool, m.ws};
-  if (m.planned_n != input.n) {
-    m.planned_n = 0;
-    m.ws.begin_plan();
-    GPEN_RETURN_IF_ERROR(m.forward(exec, input, output, seed, nullptr));
-    GPEN_RETURN_IF_ERROR(m.ws.finish_plan());
-    m.planned_n = input.n;
-  }
   m.times = extra != nullptr ? extra->times : nullptr;
   if (m.times != nullptr) m.times->clear();
-  m.ws.begin_run();
-  return m.forward(exec, input, output, seed, extra);
+  const int64_t shape[] = {input.n, m.times != nullptr};
+  const bool recordable = m.times == nullptr && m.arch.in_size == m.arch.out_size;  // no times, no seed
+  GPEN_RETURN_IF_ERROR(m.planned.run(
+      shape, std::span(&input, 1), output_views(m.arch, output),
+      [&](Exec& exec, std::span<const TensorView> inputs, std::span<const TensorView> results) {
+        return m.forward(exec, inputs[0], results, seed);
+      },
+      recordable));
+  if (extra != nullptr && extra->encoder_4x4 != nullptr) m.planned.read_output(1, extra->encoder_4x4);
+  if (extra != nullptr && extra->latent != nullptr) m.planned.read_output(2, extra->latent);
+  return m.planned.finish();
 }
 
-size_t GpenNet::arena_bytes() const { return impl_->ws.peak_bytes(); }
+size_t GpenNet::arena_bytes() const { return impl_->planned.peak_bytes(); }
+
+size_t GpenNet::arena_bytes_for(int64_t n) const {
+  Impl& m = *impl_;
+  const TensorView input = make_view(nullptr, n, 3, m.arch.in_size, m.arch.in_size);
+  // The caller's picture is not of the arena on the processor.
+  float unused;
+  const TensorView output = make_view(&unused, n, 3, m.arch.out_size, m.arch.out_size);
+  TensorView given = input;
+  given.data = &unused;
+  std::vector<LayerTime>* const times = std::exchange(m.times, nullptr);
+  const size_t bytes = m.planned.bytes_for(
+      std::span(&given, 1), output_views(m.arch, output),
+      [&](Exec& exec, std::span<const TensorView> inputs, std::span<const TensorView> results) {
+        return m.forward(exec, inputs[0], results, 0);
+      });
+  m.times = times;
+  return bytes;
+}
 
 size_t GpenNet::weight_bytes() const {
   size_t bytes = impl_->final_linear.packed_bytes() + impl_->ecd0.size() * sizeof(float);
@@ -359,16 +425,6 @@ size_t GpenNet::weight_bytes() const {
   for (const auto& w : impl_->convs) bytes += w.packed_bytes();
   for (const auto& w : impl_->to_rgbs) bytes += w.packed_bytes();
   return bytes;
-}
-
-size_t GpenNet::arena_bytes_for(int64_t n) const {
-  Workspace ws;
-  Exec exec{*impl_->pool, ws};
-  ws.begin_plan();
-  const int64_t in = impl_->arch.in_size, out = impl_->arch.out_size;
-  (void)impl_->forward(exec, make_view(nullptr, n, 3, in, in), make_view(nullptr, n, 3, out, out), 0, nullptr);
-  ws.place();
-  return ws.peak_bytes();
 }
 
 }  // namespace gpen

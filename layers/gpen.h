@@ -1,17 +1,17 @@
 // GPEN (docs/reference.md 2): encoder + StyleGAN2 decoder, all sizes, FullGenerator_SR included.
 #pragma once
-#include "kernels/precision.h"
 #include "layers/network.h"
+#include "layers/network_run.h"
 #include "weights/weight_store.h"
 
 namespace gpen {
 
 class GpenNet {
  public:
-  // bf16: the decoder's convolutions. The encoder, the mapping network, styles and demodulation stay in fp32: they are
+  // bf16 on the processor: the decoder's convolutions. The encoder, the mapping network, styles and demodulation stay in fp32: they are
   // an eighth of the work and would make three quarters of the error.
-  static Result<GpenNet> load(const WeightStore& store, std::shared_ptr<ThreadPool> pool,
-                              Precision precision = Precision::fp32);
+  // On a device every precision is for the whole network but styles, demodulation and the mapping network.
+  static Result<GpenNet> load(const WeightStore& store, const Processor& where);
   GpenNet(GpenNet&&) noexcept;
   GpenNet& operator=(GpenNet&&) noexcept;
   ~GpenNet();

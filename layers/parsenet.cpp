@@ -29,17 +29,17 @@ ConvGeometry reflected(int64_t in, int64_t out, int stride, int upsample) {
 }
 
 Result<ResidualBlock> load_block(const WeightStore& store, const std::string& name, int64_t in, int64_t out, int stride,
-                                 int upsample, bool identity, ThreadPool& pool) {
+                                 int upsample, bool identity, const Placement& at) {
   const auto names = [&](const char* conv) {
     return ConvNames{name + "." + conv + ".conv2d", name + "." + conv + ".norm.norm"};
   };
   ResidualBlock b;
   b.out_channels = out;
-  GPEN_ASSIGN(b.conv1, load_conv(store, names("conv1"), reflected(in, out, 1, upsample), pool));
-  GPEN_ASSIGN(b.conv2, load_conv(store, names("conv2"), reflected(out, out, stride, 1), pool));
+  GPEN_ASSIGN(b.conv1, load_conv(store, names("conv1"), reflected(in, out, 1, upsample), at));
+  GPEN_ASSIGN(b.conv2, load_conv(store, names("conv2"), reflected(out, out, stride, 1), at));
   if (!identity) {
     GPEN_ASSIGN(b.shortcut,
-                load_conv(store, {name + ".shortcut_func.conv2d", ""}, reflected(in, out, stride, upsample), pool));
+                load_conv(store, {name + ".shortcut_func.conv2d", ""}, reflected(in, out, stride, upsample), at));
   }
   return b;
 }
@@ -66,44 +66,44 @@ Activation run_up(Exec& exec, const ResidualBlock& b, const TensorView& x) {
 
 struct ParseNet::Impl {
   ParseNetArch arch;
-  std::shared_ptr<ThreadPool> pool;
   Conv2dWeights first, mask_head, image_head;
   std::vector<ResidualBlock> down, body, up;
-  PlannedRun planned;
+  NetworkRun planned;
 
-  Status load(const WeightStore& store);
-  Status run(Exec& exec, const TensorView& input, TensorView mask_logits, TensorView image) const;
+  explicit Impl(const Processor& where) : planned(where) {}
+  Status load(const WeightStore& store, const Placement& at);
+  Status run(Exec& exec, const TensorView& input, TensorView mask_logits, const TensorView* image) const;
   Activation run_body(Exec& exec, const TensorView& encoded) const;
   int64_t multiple() const { return int64_t{1} << down.size(); }
 };
 
-Status ParseNet::Impl::load(const WeightStore& store) {
+Status ParseNet::Impl::load(const WeightStore& store, const Placement& at) {
   if (arch.down_channels.empty() || arch.body_blocks < 1 || arch.up_channels.size() + 1 != arch.down_channels.size() ||
       arch.up_channels.empty())
     return fail(Code::model, store.source, ": ParseNet needs as many decoder as encoder blocks, and a body; it has ",
                 arch.up_channels.size(), ", ", arch.down_channels.size(), " (with the first convolution) and ",
                 arch.body_blocks);
   int64_t channels = arch.down_channels[0];
-  GPEN_ASSIGN(first, load_conv(store, {"encoder.0.conv2d", ""}, reflected(3, channels, 1, 1), *pool));
+  GPEN_ASSIGN(first, load_conv(store, {"encoder.0.conv2d", ""}, reflected(3, channels, 1, 1), at));
   for (size_t i = 1; i < arch.down_channels.size(); ++i) {
     GPEN_ASSIGN(ResidualBlock b,
-                load_block(store, concat("encoder.", i), channels, arch.down_channels[i], 2, 1, false, *pool));
+                load_block(store, concat("encoder.", i), channels, arch.down_channels[i], 2, 1, false, at));
     channels = b.out_channels;
     down.push_back(std::move(b));
   }
   for (int i = 0; i < arch.body_blocks; ++i) {
-    GPEN_ASSIGN(ResidualBlock b, load_block(store, concat("body.", i), channels, channels, 1, 1, true, *pool));
+    GPEN_ASSIGN(ResidualBlock b, load_block(store, concat("body.", i), channels, channels, 1, 1, true, at));
     body.push_back(std::move(b));
   }
   for (size_t i = 0; i < arch.up_channels.size(); ++i) {
     GPEN_ASSIGN(ResidualBlock b,
-                load_block(store, concat("decoder.", i), channels, arch.up_channels[i], 1, 2, false, *pool));
+                load_block(store, concat("decoder.", i), channels, arch.up_channels[i], 1, 2, false, at));
     channels = b.out_channels;
     up.push_back(std::move(b));
   }
   GPEN_ASSIGN(mask_head,
-              load_conv(store, {"out_mask_conv.conv2d", ""}, reflected(channels, arch.classes, 1, 1), *pool));
-  GPEN_ASSIGN(image_head, load_conv(store, {"out_img_conv.conv2d", ""}, reflected(channels, 3, 1, 1), *pool));
+              load_conv(store, {"out_mask_conv.conv2d", ""}, reflected(channels, arch.classes, 1, 1), at));
+  GPEN_ASSIGN(image_head, load_conv(store, {"out_img_conv.conv2d", ""}, reflected(channels, 3, 1, 1), at));
   return Status();
 }
 
@@ -125,7 +125,8 @@ Activation ParseNet::Impl::run_body(Exec& exec, const TensorView& encoded) const
   return y;
 }
 
-Status ParseNet::Impl::run(Exec& exec, const TensorView& input, TensorView mask_logits, TensorView image) const {
+Status ParseNet::Impl::run(Exec& exec, const TensorView& input, TensorView mask_logits,
+                          const TensorView* image) const {
   Activation x(exec, input.n, arch.down_channels[0], input.h, input.w);
   {
     const Activation rgb(exec, input.n, 3, input.h, input.w);
@@ -138,10 +139,10 @@ Status ParseNet::Impl::run(Exec& exec, const TensorView& input, TensorView mask_
   const Activation logits(exec, x->n, arch.classes, x->h, x->w);
   apply(exec, mask_head, *x, 1.0f, *logits);
   GPEN_RETURN_IF_ERROR(to_planar(exec, *logits, mask_logits));
-  if (image.data == nullptr) return Status();
+  if (image == nullptr) return Status();
   const Activation picture(exec, x->n, 3, x->h, x->w);
   apply(exec, image_head, *x, 1.0f, *picture);
-  return to_planar(exec, *picture, image);
+  return to_planar(exec, *picture, *image);
 }
 
 ParseNet::ParseNet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -150,14 +151,13 @@ ParseNet& ParseNet::operator=(ParseNet&&) noexcept = default;
 ParseNet::~ParseNet() = default;
 const ParseNetArch& ParseNet::arch() const { return impl_->arch; }
 
-Result<ParseNet> ParseNet::load(const WeightStore& store, std::shared_ptr<ThreadPool> pool) {
+Result<ParseNet> ParseNet::load(const WeightStore& store, const Processor& where) {
   GPEN_ASSIGN(const Architecture arch, detect_architecture(store));
   const auto* parsenet = std::get_if<ParseNetArch>(&arch);
   if (parsenet == nullptr) return fail(Code::model, store.source, ": not a ParseNet but ", describe(arch));
-  auto impl = std::make_unique<Impl>();
+  auto impl = std::make_unique<Impl>(where);
   impl->arch = *parsenet;
-  impl->pool = std::move(pool);
-  GPEN_RETURN_IF_ERROR(impl->load(store));
+  GPEN_RETURN_IF_ERROR(impl->load(store, where.placement()));
   return ParseNet(std::move(impl));
 }
 
@@ -175,8 +175,13 @@ Status ParseNet::forward(const TensorView& input, TensorView mask_logits, Tensor
                 input.shape_string(), " and ", impl_->arch.classes, " classes");
   if (image.data != nullptr && !fits(image, 3))
     return fail(Code::usage, "parsenet: image output is ", image.shape_string(), " for input ", input.shape_string());
-  return impl_->planned.run(*impl_->pool, {input.n, input.h, input.w, image.data != nullptr},
-                            [&](Exec& exec) { return impl_->run(exec, input, mask_logits, image); });
+  const bool with_image = image.data != nullptr;
+  const int64_t shape[] = {input.n, input.h, input.w, with_image};
+  const TensorView outputs[] = {mask_logits, image};
+  return impl_->planned.run(shape, std::span(&input, 1), std::span(outputs, with_image ? 2 : 1),
+                            [&](Exec& exec, std::span<const TensorView> in, std::span<const TensorView> out) {
+                              return impl_->run(exec, in[0], out[0], with_image ? &out[1] : nullptr);
+                            });
 }
 
 }  // namespace gpen

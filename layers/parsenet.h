@@ -1,13 +1,14 @@
 // ParseNet (docs/reference.md 5): 19-class face parsing, BatchNorm folded at load.
 #pragma once
 #include "layers/network.h"
+#include "layers/network_run.h"
 #include "weights/weight_store.h"
 
 namespace gpen {
 
 class ParseNet {
  public:
-  static Result<ParseNet> load(const WeightStore& store, std::shared_ptr<ThreadPool> pool);
+  static Result<ParseNet> load(const WeightStore& store, const Processor& where);
   ParseNet(ParseNet&&) noexcept;
   ParseNet& operator=(ParseNet&&) noexcept;
   ~ParseNet();

@@ -24,10 +24,10 @@ struct Ssh {
   Conv2dWeights conv3, conv5_1, conv5_2, conv7_2, conv7_3;
 };
 
-Result<Ssh> load_ssh(const WeightStore& store, const std::string& name, int64_t width, ThreadPool& pool) {
+Result<Ssh> load_ssh(const WeightStore& store, const std::string& name, int64_t width, const Placement& at) {
   const auto load = [&](const char* part, int64_t in, int64_t out) {
     const std::string prefix = name + "." + part;
-    return load_conv(store, {prefix + ".0", prefix + ".1"}, {.in_channels = in, .out_channels = out}, pool);
+    return load_conv(store, {prefix + ".0", prefix + ".1"}, {.in_channels = in, .out_channels = out}, at);
   };
   Ssh s;
   GPEN_ASSIGN(s.conv3, load("conv3X3", width, width / 2));
@@ -41,7 +41,7 @@ Result<Ssh> load_ssh(const WeightStore& store, const std::string& name, int64_t 
 ConcatParts ssh_parts(int64_t width) { return {width / 2, width / 4, width / 4}; }
 
 // ClassHead, BboxHead and LandmarkHead of a level, stacked along the output channels.
-Result<Conv2dWeights> load_heads(const WeightStore& store, int level, int64_t width, ThreadPool& pool) {
+Result<Conv2dWeights> load_heads(const WeightStore& store, int level, int64_t width, const Placement& at) {
   const ConcatParts parts = ssh_parts(width);
   std::vector<float> weight, bias;
   for (const auto& [head, values] : {std::pair("ClassHead", kConf), {"BboxHead", kLoc}, {"LandmarkHead", kLandmarks}}) {
@@ -54,22 +54,25 @@ Result<Conv2dWeights> load_heads(const WeightStore& store, int level, int64_t wi
   }
   const ConvGeometry g{
       .in_channels = padded_channels(parts), .out_channels = kHeadChannels, .kernel_h = 1, .kernel_w = 1, .pad = 0};
-  return Conv2dWeights::pack(g, weight.data(), 1.0, bias, pool);
+  return Conv2dWeights::pack(g, weight.data(), 1.0, bias, at, ConvAlgorithm::automatic, 0, at.precision);
 }
 
 }  // namespace
 
 struct RetinaFaceNet::Impl {
   RetinaFaceArch arch;
-  std::shared_ptr<ThreadPool> pool;
   std::unique_ptr<RetinaFaceBody> body;
   Conv2dWeights output1, output2, output3, merge1, merge2;
   std::array<Ssh, 3> ssh;
   std::array<Conv2dWeights, 3> heads;
-  PlannedRun planned;
+  NetworkRun planned;
+  std::vector<float> head_memory;  // of the heads' planar outputs, between forwards
+
+  explicit Impl(const Processor& where) : planned(where) {}
 
   float slope() const { return arch.fpn_width <= 64 ? 0.1f : 0.0f; }
-  Status run(Exec& exec, const TensorView& input, Output* out) const;
+  // heads: of the three levels, planar n x kHeadChannels x h x w.
+  Status run(Exec& exec, const TensorView& input, std::span<const TensorView> outputs) const;
   Activation run_ssh(Exec& exec, const Ssh& s, const TensorView& x) const;
 };
 
@@ -89,16 +92,15 @@ Activation RetinaFaceNet::Impl::run_ssh(Exec& exec, const Ssh& s, const TensorVi
 
 namespace {
 
-// Spreads one level's head channels over the anchors [first, first + 2*h*w) of every image, with the softmax.
-void store_heads(Exec& exec, const TensorView& x, int64_t first, RetinaFaceNet::Output* out) {
-  if (exec.dry()) return;
+// Spreads one level's head channels, planar, over the anchors [first, first + 2*h*w) of every image, with the softmax.
+void store_heads(ThreadPool& pool, const TensorView& x, int64_t first, RetinaFaceNet::Output* out) {
   const int64_t anchors = out->anchors;
-  exec.pool.parallel_for(x.n * x.h, [&](int64_t item, int) {
+  pool.parallel_for(x.n * x.h, [&](int64_t item, int) {
     const int64_t n = item / x.h, row = item % x.h;
     for (int64_t col = 0; col < x.w; ++col)
       for (int64_t a = 0; a < kAnchorsPerCell; ++a) {
         const int64_t pixel = row * x.w + col, anchor = n * anchors + first + pixel * kAnchorsPerCell + a;
-        const auto value = [&](int64_t c) { return x.block(n, c / kBlock)[pixel * kBlock + c % kBlock]; };
+        const auto value = [&](int64_t c) { return x.image(n)[c * x.plane() + pixel]; };
         for (int64_t i = 0; i < kLoc; ++i)
           out->loc[static_cast<size_t>(anchor * kLoc + i)] = value(kLocAt + a * kLoc + i);
         for (int64_t i = 0; i < kLandmarks; ++i)
@@ -113,7 +115,7 @@ void store_heads(Exec& exec, const TensorView& x, int64_t first, RetinaFaceNet::
 
 }  // namespace
 
-Status RetinaFaceNet::Impl::run(Exec& exec, const TensorView& input, Output* out) const {
+Status RetinaFaceNet::Impl::run(Exec& exec, const TensorView& input, std::span<const TensorView> outputs) const {
   const int64_t width = arch.fpn_width;
   RetinaFaceBody::Levels c;
   {
@@ -134,22 +136,13 @@ Status RetinaFaceNet::Impl::run(Exec& exec, const TensorView& input, Output* out
   Activation merged1 = same_size(c[0]);
   apply(exec, merge1, *p1, slope(), *merged1);
 
-  out->anchors = 0;
   const std::array<const TensorView*, 3> levels = {&*merged1, &*merged2, &*p3};
-  for (const TensorView* level : levels) out->anchors += kAnchorsPerCell * level->plane();
-  const size_t all = static_cast<size_t>(input.n * out->anchors);
-  out->loc.resize(all * kLoc);
-  out->conf.resize(all * kConf);
-  out->landms.resize(all * kLandmarks);
-
-  int64_t first = 0;
   for (size_t i = 0; i < 3; ++i) {
     const TensorView& level = *levels[i];
     const Activation features = run_ssh(exec, ssh[i], level);
     const Activation head(exec, level.n, kHeadChannels, level.h, level.w);
     apply(exec, heads[i], *features, 1.0f, *head);
-    store_heads(exec, *head, first, out);
-    first += kAnchorsPerCell * level.plane();
+    GPEN_RETURN_IF_ERROR(to_planar(exec, *head, outputs[i]));
   }
   return Status();
 }
@@ -160,22 +153,21 @@ RetinaFaceNet& RetinaFaceNet::operator=(RetinaFaceNet&&) noexcept = default;
 RetinaFaceNet::~RetinaFaceNet() = default;
 const RetinaFaceArch& RetinaFaceNet::arch() const { return impl_->arch; }
 
-Result<RetinaFaceNet> RetinaFaceNet::load(const WeightStore& store, std::shared_ptr<ThreadPool> pool) {
+Result<RetinaFaceNet> RetinaFaceNet::load(const WeightStore& store, const Processor& where) {
   GPEN_ASSIGN(const Architecture arch, detect_architecture(store));
   const auto* retina = std::get_if<RetinaFaceArch>(&arch);
   if (retina == nullptr) return fail(Code::model, store.source, ": not a RetinaFace but ", describe(arch));
   if (retina->fpn_width < 4 || retina->fpn_width % 4 != 0)
     return fail(Code::model, store.source, ": FPN width ", retina->fpn_width, " is not a multiple of 4");
-  auto impl = std::make_unique<Impl>();
+  auto impl = std::make_unique<Impl>(where);
   impl->arch = *retina;
-  impl->pool = std::move(pool);
-  ThreadPool& threads = *impl->pool;
-  GPEN_ASSIGN(impl->body, RetinaFaceBody::load(store, retina->backbone, threads));
+  const Placement at = where.placement();
+  GPEN_ASSIGN(impl->body, RetinaFaceBody::load(store, retina->backbone, at));
   const int64_t width = retina->fpn_width;
   const auto load_fpn = [&](const std::string& name, int64_t in, int kernel) {
     const ConvGeometry g{
         .in_channels = in, .out_channels = width, .kernel_h = kernel, .kernel_w = kernel, .pad = kernel / 2};
-    return load_conv(store, {"fpn." + name + ".0", "fpn." + name + ".1"}, g, threads);
+    return load_conv(store, {"fpn." + name + ".0", "fpn." + name + ".1"}, g, at);
   };
   const std::array<int64_t, 3> channels = impl->body->channels();
   GPEN_ASSIGN(impl->output1, load_fpn("output1", channels[0], 1));
@@ -185,8 +177,8 @@ Result<RetinaFaceNet> RetinaFaceNet::load(const WeightStore& store, std::shared_
   GPEN_ASSIGN(impl->merge2, load_fpn("merge2", width, 3));
   for (int i = 0; i < 3; ++i) {
     const size_t level = static_cast<size_t>(i);
-    GPEN_ASSIGN(impl->ssh[level], load_ssh(store, concat("ssh", i + 1), width, threads));
-    GPEN_ASSIGN(impl->heads[level], load_heads(store, i, width, threads));
+    GPEN_ASSIGN(impl->ssh[level], load_ssh(store, concat("ssh", i + 1), width, at));
+    GPEN_ASSIGN(impl->heads[level], load_heads(store, i, width, at));
   }
   return RetinaFaceNet(std::move(impl));
 }
@@ -194,8 +186,37 @@ Result<RetinaFaceNet> RetinaFaceNet::load(const WeightStore& store, std::shared_
 Status RetinaFaceNet::forward(const TensorView& input, Output* out) {
   if (input.layout != Layout::nchw || input.c != 3 || input.n < 1 || input.h < 1 || input.w < 1)
     return fail(Code::usage, "retinaface: input is ", input.shape_string(), ", expected a planar n x 3 x H x W");
-  return impl_->planned.run(*impl_->pool, {input.n, input.h, input.w},
-                            [&](Exec& exec) { return impl_->run(exec, input, out); });
+  constexpr int64_t kStrides[] = {8, 16, 32};
+  std::array<TensorView, 3> heads;
+  size_t floats = 0;
+  out->anchors = 0;
+  for (size_t i = 0; i < heads.size(); ++i) {
+    heads[i] = make_view(nullptr, input.n, kHeadChannels, ceil_div(input.h, kStrides[i]), ceil_div(input.w, kStrides[i]));
+    floats += static_cast<size_t>(input.n * heads[i].image_size());
+    out->anchors += kAnchorsPerCell * heads[i].plane();
+  }
+  impl_->head_memory.resize(floats);
+  float* memory = impl_->head_memory.data();
+  for (TensorView& head : heads) {
+    head.data = memory;
+    memory += head.n * head.image_size();
+  }
+  const int64_t shape[] = {input.n, input.h, input.w};
+  GPEN_RETURN_IF_ERROR(impl_->planned.run(
+      shape, std::span(&input, 1), heads,
+      [&](Exec& exec, std::span<const TensorView> in, std::span<const TensorView> levels) {
+        return impl_->run(exec, in[0], levels);
+      }));
+  const auto all = static_cast<size_t>(input.n * out->anchors);
+  out->loc.resize(all * kLoc);
+  out->conf.resize(all * kConf);
+  out->landms.resize(all * kLandmarks);
+  int64_t first = 0;
+  for (const TensorView& head : heads) {
+    store_heads(impl_->planned.pool(), head, first, out);
+    first += kAnchorsPerCell * head.plane();
+  }
+  return Status();
 }
 
 }  // namespace gpen

@@ -1,13 +1,14 @@
 // RetinaFace (docs/reference.md 3), ResNet-50 or MobileNet0.25 backbone, BatchNorm folded at load.
 #pragma once
 #include "layers/network.h"
+#include "layers/network_run.h"
 #include "weights/weight_store.h"
 
 namespace gpen {
 
 class RetinaFaceNet {
  public:
-  static Result<RetinaFaceNet> load(const WeightStore& store, std::shared_ptr<ThreadPool> pool);
+  static Result<RetinaFaceNet> load(const WeightStore& store, const Processor& where);
   RetinaFaceNet(RetinaFaceNet&&) noexcept;
   RetinaFaceNet& operator=(RetinaFaceNet&&) noexcept;
   ~RetinaFaceNet();

@@ -20,16 +20,16 @@ struct Bottleneck {
 
 class Resnet50 : public RetinaFaceBody {
  public:
-  static Result<std::unique_ptr<RetinaFaceBody>> load(const WeightStore& store, ThreadPool& pool) {
+  static Result<std::unique_ptr<RetinaFaceBody>> load(const WeightStore& store, const Placement& at) {
     auto net = std::make_unique<Resnet50>();
     const ConvGeometry stem{.in_channels = 3, .out_channels = 64, .kernel_h = 7, .kernel_w = 7, .stride = 2, .pad = 3};
-    GPEN_ASSIGN(net->stem_, load_conv(store, {"body.conv1", "body.bn1"}, stem, pool));
+    GPEN_ASSIGN(net->stem_, load_conv(store, {"body.conv1", "body.bn1"}, stem, at));
     int64_t channels = 64;
     for (size_t layer = 0; layer < 4; ++layer)
       for (int i = 0; i < kBlocks[layer]; ++i) {
         const std::string name = concat("body.layer", layer + 1, ".", i);
         GPEN_ASSIGN(Bottleneck block, load_bottleneck(store, name, channels, int64_t{64} << layer,
-                                                      i == 0 && layer > 0 ? 2 : 1, i == 0, pool));
+                                                      i == 0 && layer > 0 ? 2 : 1, i == 0, at));
         net->layers_[layer].push_back(std::move(block));
         channels = kExpansion * (int64_t{64} << layer);
       }
@@ -62,7 +62,7 @@ class Resnet50 : public RetinaFaceBody {
   static constexpr int kBlocks[4] = {3, 4, 6, 3};
 
   static Result<Bottleneck> load_bottleneck(const WeightStore& store, const std::string& name, int64_t in,
-                                            int64_t width, int stride, bool downsample, ThreadPool& pool) {
+                                            int64_t width, int stride, bool downsample, const Placement& at) {
     const ConvGeometry one{.in_channels = in, .out_channels = width, .kernel_h = 1, .kernel_w = 1, .pad = 0};
     ConvGeometry middle{.in_channels = width, .out_channels = width}, expand = one, shortcut = one;
     middle.stride = stride;
@@ -73,11 +73,11 @@ class Resnet50 : public RetinaFaceBody {
     b.width = width;
     b.stride = stride;
     b.has_downsample = downsample;
-    GPEN_ASSIGN(b.reduce, load_conv(store, {name + ".conv1", name + ".bn1"}, one, pool));
-    GPEN_ASSIGN(b.middle, load_conv(store, {name + ".conv2", name + ".bn2"}, middle, pool));
-    GPEN_ASSIGN(b.expand, load_conv(store, {name + ".conv3", name + ".bn3"}, expand, pool));
+    GPEN_ASSIGN(b.reduce, load_conv(store, {name + ".conv1", name + ".bn1"}, one, at));
+    GPEN_ASSIGN(b.middle, load_conv(store, {name + ".conv2", name + ".bn2"}, middle, at));
+    GPEN_ASSIGN(b.expand, load_conv(store, {name + ".conv3", name + ".bn3"}, expand, at));
     if (downsample) {
-      GPEN_ASSIGN(b.downsample, load_conv(store, {name + ".downsample.0", name + ".downsample.1"}, shortcut, pool));
+      GPEN_ASSIGN(b.downsample, load_conv(store, {name + ".downsample.0", name + ".downsample.1"}, shortcut, at));
     }
     return b;
   }
@@ -119,10 +119,10 @@ struct SeparableBlock {
 
 class MobileNet025 : public RetinaFaceBody {
  public:
-  static Result<std::unique_ptr<RetinaFaceBody>> load(const WeightStore& store, ThreadPool& pool) {
+  static Result<std::unique_ptr<RetinaFaceBody>> load(const WeightStore& store, const Placement& at) {
     auto net = std::make_unique<MobileNet025>();
     const ConvGeometry stem{.in_channels = 3, .out_channels = kStem, .stride = 2};
-    GPEN_ASSIGN(net->stem_, load_conv(store, {"body.stage1.0.0", "body.stage1.0.1"}, stem, pool));
+    GPEN_ASSIGN(net->stem_, load_conv(store, {"body.stage1.0.0", "body.stage1.0.1"}, stem, at));
     int64_t channels = kStem;
     for (size_t stage = 0; stage < 3; ++stage)
       for (size_t i = 0; i < kStages[stage].size(); ++i) {
@@ -132,10 +132,10 @@ class MobileNet025 : public RetinaFaceBody {
         SeparableBlock b;
         b.out_channels = shape.out_channels;
         b.stride = shape.stride;
-        GPEN_ASSIGN(b.depthwise, load_depthwise(store, {name + ".0", name + ".1"}, channels, 3));
+        GPEN_ASSIGN(b.depthwise, load_depthwise(store, {name + ".0", name + ".1"}, channels, 3, at));
         const ConvGeometry g{
             .in_channels = channels, .out_channels = b.out_channels, .kernel_h = 1, .kernel_w = 1, .pad = 0};
-        GPEN_ASSIGN(b.pointwise, load_conv(store, {name + ".3", name + ".4"}, g, pool));
+        GPEN_ASSIGN(b.pointwise, load_conv(store, {name + ".3", name + ".4"}, g, at));
         channels = b.out_channels;
         net->stages_[stage].push_back(std::move(b));
       }
@@ -185,8 +185,8 @@ const std::array<std::vector<MobileNet025::Shape>, 3> MobileNet025::kStages = {{
 }  // namespace
 
 Result<std::unique_ptr<RetinaFaceBody>> RetinaFaceBody::load(const WeightStore& store,
-                                                             RetinaFaceArch::Backbone backbone, ThreadPool& pool) {
-  return backbone == RetinaFaceArch::Backbone::resnet50 ? Resnet50::load(store, pool) : MobileNet025::load(store, pool);
+                                                             RetinaFaceArch::Backbone backbone, const Placement& at) {
+  return backbone == RetinaFaceArch::Backbone::resnet50 ? Resnet50::load(store, at) : MobileNet025::load(store, at);
 }
 
 }  // namespace gpen

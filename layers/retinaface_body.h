@@ -14,7 +14,7 @@ class RetinaFaceBody {
   // Blocked activations of stride 8, 16 and 32: sides ceil(H/8), ceil(H/16), ceil(H/32).
   using Levels = std::array<Activation, 3>;
   static Result<std::unique_ptr<RetinaFaceBody>> load(const WeightStore& store, RetinaFaceArch::Backbone backbone,
-                                                      ThreadPool& pool);
+                                                      const Placement& at);
   virtual ~RetinaFaceBody() = default;
   virtual std::array<int64_t, 3> channels() const = 0;
   // x: n x 3 x H x W blocked.

@@ -27,10 +27,11 @@ using Rrdb = std::array<DenseBlock, 3>;
 
 struct RrdbNet::Impl {
   RrdbNetArch arch;
-  std::shared_ptr<ThreadPool> pool;
   Conv2dWeights first, after_body, up1, up2, high, last;
   std::vector<Rrdb> body;
-  PlannedRun planned;
+  NetworkRun planned;
+
+  explicit Impl(const Processor& where) : planned(where) {}
 
   int unshuffle() const { return 4 / arch.scale; }
   // Channels of the dense buffer before convolution i (0 based) of a block.
@@ -39,19 +40,19 @@ struct RrdbNet::Impl {
     p[0] = arch.features;
     return p;
   }
-  Status load(const WeightStore& store);
+  Status load(const WeightStore& store, const Placement& at);
   Status run(Exec& exec, const TensorView& input, TensorView output) const;
   void run_dense(Exec& exec, const DenseBlock& block, const TensorView& buffer, const TensorView* outer,
                  TensorView y) const;
 };
 
-Status RrdbNet::Impl::load(const WeightStore& store) {
+Status RrdbNet::Impl::load(const WeightStore& store, const Placement& at) {
   if ((arch.scale != 1 && arch.scale != 2 && arch.scale != 4) || arch.features < 1 || arch.growth < 1)
     return fail(Code::model, store.source, ": ", describe(arch), " is not an RRDBNet this program can run");
   const auto load_plain = [&](const std::string& name, int64_t in, int64_t out, int upsample) {
     ConvGeometry g{.in_channels = in, .out_channels = out};
     g.upsample = upsample;
-    return load_conv(store, {name, ""}, g, *pool);
+    return load_conv(store, {name, ""}, g, at);
   };
   const int64_t features = arch.features;
   GPEN_ASSIGN(first, load_plain("conv_first", int64_t{3} * unshuffle() * unshuffle(), features, 1));
@@ -61,7 +62,7 @@ Status RrdbNet::Impl::load(const WeightStore& store) {
       for (int i = 0; i < 5; ++i) {
         const ConvGeometry g{.in_channels = 0, .out_channels = i < 4 ? arch.growth : features};
         const std::string name = concat("body.", b, ".rdb", d + 1, ".conv", i + 1);
-        GPEN_ASSIGN(body[b][d].conv[static_cast<size_t>(i)], load_conv(store, {name, ""}, g, *pool, parts(i)));
+        GPEN_ASSIGN(body[b][d].conv[static_cast<size_t>(i)], load_conv(store, {name, ""}, g, at, parts(i)));
       }
   GPEN_ASSIGN(after_body, load_plain("conv_body", features, features, 1));
   GPEN_ASSIGN(up1, load_plain("conv_up1", features, features, 2));
@@ -138,14 +139,13 @@ RrdbNet& RrdbNet::operator=(RrdbNet&&) noexcept = default;
 RrdbNet::~RrdbNet() = default;
 const RrdbNetArch& RrdbNet::arch() const { return impl_->arch; }
 
-Result<RrdbNet> RrdbNet::load(const WeightStore& store, std::shared_ptr<ThreadPool> pool) {
+Result<RrdbNet> RrdbNet::load(const WeightStore& store, const Processor& where) {
   GPEN_ASSIGN(const Architecture arch, detect_architecture(store));
   const auto* rrdb = std::get_if<RrdbNetArch>(&arch);
   if (rrdb == nullptr) return fail(Code::model, store.source, ": not an RRDBNet but ", describe(arch));
-  auto impl = std::make_unique<Impl>();
+  auto impl = std::make_unique<Impl>(where);
   impl->arch = *rrdb;
-  impl->pool = std::move(pool);
-  GPEN_RETURN_IF_ERROR(impl->load(store));
+  GPEN_RETURN_IF_ERROR(impl->load(store, where.placement()));
   return RrdbNet(std::move(impl));
 }
 
@@ -159,8 +159,12 @@ Status RrdbNet::forward(const TensorView& input, TensorView output) {
       output.w != input.w * scale)
     return fail(Code::usage, "rrdbnet: output is ", output.shape_string(), " for input ", input.shape_string(),
                 " and scale ", scale);
-  return impl_->planned.run(*impl_->pool, {input.n, input.h, input.w},
-                            [&](Exec& exec) { return impl_->run(exec, input, output); });
+  const int64_t shape[] = {input.n, input.h, input.w};
+  return impl_->planned.run(
+      shape, std::span(&input, 1), std::span(&output, 1),
+      [&](Exec& exec, std::span<const TensorView> in, std::span<const TensorView> out) {
+        return impl_->run(exec, in[0], out[0]);
+      });
 }
 
 Status RrdbNet::upscale(const TensorView& input, TensorView output, int tile,

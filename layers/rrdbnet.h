@@ -3,13 +3,14 @@
 #include <functional>
 
 #include "layers/network.h"
+#include "layers/network_run.h"
 #include "weights/weight_store.h"
 
 namespace gpen {
 
 class RrdbNet {
  public:
-  static Result<RrdbNet> load(const WeightStore& store, std::shared_ptr<ThreadPool> pool);
+  static Result<RrdbNet> load(const WeightStore& store, const Processor& where);
   RrdbNet(RrdbNet&&) noexcept;
   RrdbNet& operator=(RrdbNet&&) noexcept;
   ~RrdbNet();

@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "kernels/style.h"
-
 namespace gpen {
 
 namespace {
@@ -19,22 +17,22 @@ std::vector<int64_t> padded_rows(const ActivationChannels& c) {
 }
 
 Result<LinearWeights> load_modulation(const WeightStore& store, const std::string& name, const ActivationChannels& in,
-                                      int style_dim, ThreadPool& pool) {
+                                      int style_dim, const Placement& at) {
   GPEN_ASSIGN(const FloatView weight, store.view(name + ".weight", {in.total(), style_dim}));
   GPEN_ASSIGN(auto bias, store.floats(name + ".bias", {in.total()}));
   auto packed = LinearWeights::pack(weight.data(), in.total(), style_dim, 1 / std::sqrt(static_cast<double>(style_dim)),
-                                    bias, 1, pool, padded_rows(in));
+                                    bias, 1, at, padded_rows(in));
   store.release_pages(name + ".weight");
   return packed;
 }
 
 // norms[o][padded i] = sum over the kernel of (W[o,i,k] * scale)^2, as a linear layer over the squared style.
-Result<LinearWeights> squared_norms(const FloatView& weight, const ActivationChannels& in, int64_t out, double scale,
-                                    ThreadPool& pool) {
+Result<LinearWeights> load_squared_norms(const FloatView& weight, const ActivationChannels& in, int64_t out, double scale,
+                                    const Placement& at) {
   const std::vector<int64_t> rows = padded_rows(in);
   const int64_t padded = in.padded();
   std::vector<float> norms(static_cast<size_t>(out * padded), 0.f);
-  pool.parallel_for(out, [&](int64_t o, int) {
+  at.pool.parallel_for(out, [&](int64_t o, int) {
     for (int64_t i = 0; i < padded; ++i) {
       const int64_t row = rows[static_cast<size_t>(i)];
       if (row < 0) continue;
@@ -46,49 +44,42 @@ Result<LinearWeights> squared_norms(const FloatView& weight, const ActivationCha
       norms[static_cast<size_t>(o * padded + i)] = static_cast<float>(sum);
     }
   });
-  return LinearWeights::pack(norms.data(), out, padded, 1, {}, 1, pool);
+  return LinearWeights::pack(norms.data(), out, padded, 1, {}, 1, at);
 }
 
 }  // namespace
 
 Result<StyledConv> StyledConv::load(const WeightStore& store, const std::string& name, ActivationChannels in,
                                     int64_t out, int style_dim, bool upsample, ConvAlgorithm algorithm,
-                                    Precision precision, ThreadPool& pool) {
+                                    const Placement& at) {
   StyledConv s;
   s.in_ = in;
   s.out_ = out;
   s.style_dim_ = style_dim;
   s.upsample_ = upsample;
-  GPEN_ASSIGN(s.modulation_, load_modulation(store, name + ".conv.modulation", in, style_dim, pool));
+  GPEN_ASSIGN(s.modulation_, load_modulation(store, name + ".conv.modulation", in, style_dim, at));
   GPEN_ASSIGN(const FloatView weight, store.view(name + ".conv.weight", {1, out, in.total(), 3, 3}));
   GPEN_ASSIGN(auto noise, store.floats(name + ".noise.weight", {1}));
   GPEN_ASSIGN(auto bias, store.floats(name + ".activate.bias", {2 * out}));
   s.noise_weight_ = noise[0];
-  s.feature_bias_.assign(static_cast<size_t>(s.demodulation_floats()), 0.f);
-  std::copy(bias.begin() + out, bias.end(), s.feature_bias_.begin());
+  std::vector<float> feature_bias(static_cast<size_t>(s.demodulation_floats()), 0.f);
+  std::copy(bias.begin() + out, bias.end(), feature_bias.begin());
+  GPEN_ASSIGN(s.feature_bias_, ParameterVector::make(at, std::move(feature_bias)));
   bias.resize(static_cast<size_t>(out));
   const double scale = 1 / std::sqrt(9.0 * static_cast<double>(in.total()));
-  GPEN_ASSIGN(s.squared_norms_, squared_norms(weight, in, out, scale, pool));
+  GPEN_ASSIGN(s.squared_norms_, load_squared_norms(weight, in, out, scale, at));
   const int64_t split = in.feature > 0 ? in.x : 0;
   if (upsample) {
     GPEN_ASSIGN(s.upconv_,
-                UpConv2dWeights::pack(in.total(), out, weight.data(), scale, bias, pool, split, algorithm, precision));
+                UpConv2dWeights::pack(in.total(), out, weight.data(), scale, bias, at, split, algorithm, at.precision));
   } else {
     ConvGeometry g;
     g.in_channels = in.total();
     g.out_channels = out;
-    GPEN_ASSIGN(s.conv_, Conv2dWeights::pack(g, weight.data(), scale, bias, pool, algorithm, split, precision));
+    GPEN_ASSIGN(s.conv_, Conv2dWeights::pack(g, weight.data(), scale, bias, at, algorithm, split, at.precision));
   }
   store.release_pages(name + ".conv.weight");
   return s;
-}
-
-void StyledConv::modulate(Exec& exec, const float* latent, int64_t n, float* style, float* squared,
-                          float* demodulation) const {
-  linear(exec, modulation_, latent, style_dim_, n, LinearActivation::none, style, style_floats());
-  if (!exec.dry()) square(style, n * style_floats(), squared);
-  linear(exec, squared_norms_, squared, style_floats(), n, LinearActivation::none, demodulation, demodulation_floats());
-  if (!exec.dry()) inverse_sqrt(demodulation, n * demodulation_floats());
 }
 
 void StyledConv::forward(Exec& exec, ConvInput in, const float* style, const float* demodulation, TensorView y) const {
@@ -109,19 +100,15 @@ size_t StyledConv::packed_bytes() const {
 }
 
 Result<ToRgb> ToRgb::load(const WeightStore& store, const std::string& name, ActivationChannels in, int style_dim,
-                          ThreadPool& pool) {
+                          const Placement& at) {
   ToRgb t;
   t.in_ = in;
   t.style_dim_ = style_dim;
-  GPEN_ASSIGN(t.modulation_, load_modulation(store, name + ".conv.modulation", in, style_dim, pool));
+  GPEN_ASSIGN(t.modulation_, load_modulation(store, name + ".conv.modulation", in, style_dim, at));
   GPEN_ASSIGN(auto weight, store.floats(name + ".conv.weight", {1, 3, in.total(), 1, 1}));
   GPEN_ASSIGN(auto bias, store.floats(name + ".bias", {1, 3, 1, 1}));
-  t.weights_ = ToRgbWeights::pack(in.x, in.feature, weight.data(), bias.data());
+  GPEN_ASSIGN(t.weights_, ToRgbWeights::pack(in.x, in.feature, weight.data(), bias.data(), at));
   return t;
-}
-
-void ToRgb::modulate(Exec& exec, const float* latent, int64_t n, float* style) const {
-  linear(exec, modulation_, latent, style_dim_, n, LinearActivation::none, style, style_floats());
 }
 
 void ToRgb::forward(Exec& exec, ConvInput in, const float* style, const TensorView& skip, TensorView rgb) const {

@@ -28,10 +28,11 @@ class StyledConv {
  public:
   // in: channels of the input; out: of the convolution (the activation has twice as many).
   static Result<StyledConv> load(const WeightStore& store, const std::string& name, ActivationChannels in, int64_t out,
-                                 int style_dim, bool upsample, ConvAlgorithm algorithm, Precision precision,
-                                 ThreadPool& pool);
-  // latent: n x style_dim. style: n x in.padded(), demodulation: n x out rounded up to 16; squared: scratch like style.
-  void modulate(Exec& exec, const float* latent, int64_t n, float* style, float* squared, float* demodulation) const;
+                                 int style_dim, bool upsample, ConvAlgorithm algorithm, const Placement& at);
+  // The style of every input channel from the latent vector (plain), and the demodulation factor of every output channel
+  // from the style (LinearForm::demodulation): rows of style_floats() and demodulation_floats().
+  const LinearWeights& modulation() const { return modulation_; }
+  const LinearWeights& squared_norms() const { return squared_norms_; }
   // y: the convolution's half of the activation. in.in_scale is set from style.
   void forward(Exec& exec, ConvInput in, const float* style, const float* demodulation, TensorView y) const;
   int64_t style_floats() const { return in_.padded(); }
@@ -56,14 +57,14 @@ class StyledConv {
   Conv2dWeights conv_;
   UpConv2dWeights upconv_;
   float noise_weight_ = 0;
-  std::vector<float> feature_bias_;
+  ParameterVector feature_bias_;
 };
 
 class ToRgb {
  public:
   static Result<ToRgb> load(const WeightStore& store, const std::string& name, ActivationChannels in, int style_dim,
-                            ThreadPool& pool);
-  void modulate(Exec& exec, const float* latent, int64_t n, float* style) const;
+                            const Placement& at);
+  const LinearWeights& modulation() const { return modulation_; }
   void forward(Exec& exec, ConvInput in, const float* style, const TensorView& skip, TensorView rgb) const;
   int64_t style_floats() const { return in_.padded(); }
   size_t packed_bytes() const { return modulation_.packed_bytes() + weights_.weight.size() * sizeof(float); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 
 #include "pipeline/consistency.h"
 #include "runtime/workspace.h"
@@ -25,6 +26,44 @@ Status make_consistent(const float* input, int in_side, float* output, int out_s
   return enforce_consistency(input, in_side, output, out_side, lambda, face->degradation, pool);
 }
 
+using Spent = std::function<void(const char* stage, double ms)>;
+
+// All of these faces in one forward().
+Status restore_together(GpenNet& net, const FaceBatchOptions& options, ThreadPool& pool, std::span<AlignedFace> faces,
+                        const Spent& spent) {
+  const int in_side = net.arch().in_size, out_side = net.arch().out_size;
+  const size_t in_floats = planar_floats(in_side), out_floats = planar_floats(out_side);
+  const auto n = static_cast<int64_t>(faces.size());
+  AlignedBuffer input(faces.size() * in_floats * sizeof(float)), output(faces.size() * out_floats * sizeof(float));
+  if (input.data() == nullptr || output.data() == nullptr)
+    return fail(Code::memory, "out of memory for a batch of ", n, " faces");
+
+  Clock::time_point start = Clock::now();
+  pool.parallel_for(n, [&](int64_t i, int) {
+    const auto k = static_cast<size_t>(i);
+    task_input(options.task, faces[k].input, input.floats() + k * in_floats);
+  });
+  GPEN_RETURN_IF_ERROR(net.forward(make_view(input.floats(), n, 3, in_side, in_side),
+                                   make_view(output.floats(), n, 3, out_side, out_side), options.seed));
+  if (!all_finite(output.floats(), n * static_cast<int64_t>(out_floats), pool))
+    return fail(Code::model, "the network answers with values that are not finite: its weights are damaged");
+  spent("restore", ms_since(start));
+
+  start = Clock::now();
+  const bool consistent = traits(options.task).consistency && options.lambda > 0;
+  for (size_t i = 0; consistent && i < faces.size(); ++i)
+    GPEN_RETURN_IF_ERROR(make_consistent(input.floats() + i * in_floats, in_side, output.floats() + i * out_floats,
+                                         out_side, options.lambda, pool, &faces[i]));
+  pool.parallel_for(n, [&](int64_t i, int) {
+    AlignedFace& face = faces[static_cast<size_t>(i)];
+    face.restored =
+        task_output(options.task, output.floats() + static_cast<size_t>(i) * out_floats, out_side, out_side);
+    finish_task(options.task, face.original, options.lambda, &face.restored);
+  });
+  if (consistent) spent("consistency", ms_since(start));
+  return Status();
+}
+
 }  // namespace
 
 int64_t faces_per_forward(const GpenNet& net, int64_t faces, int wanted, size_t memory_limit) {
@@ -42,39 +81,21 @@ int64_t faces_per_forward(const GpenNet& net, int64_t faces, int wanted, size_t 
   return ceil_div(std::max<int64_t>(1, faces), forwards);
 }
 
-Status restore_faces(GpenNet& net, const FaceBatchOptions& options, ThreadPool& pool, std::vector<AlignedFace>* faces,
-                     const std::function<void(const char*, double)>& spent) {
-  const int in_side = net.arch().in_size, out_side = net.arch().out_size;
-  const size_t in_floats = planar_floats(in_side), out_floats = planar_floats(out_side);
-  const auto n = static_cast<int64_t>(faces->size());
-  AlignedBuffer input(faces->size() * in_floats * sizeof(float)), output(faces->size() * out_floats * sizeof(float));
-  if (input.data() == nullptr || output.data() == nullptr)
-    return fail(Code::memory, "out of memory for a batch of ", n, " faces");
-
-  Clock::time_point start = Clock::now();
-  pool.parallel_for(n, [&](int64_t i, int) {
-    const auto k = static_cast<size_t>(i);
-    task_input(options.task, (*faces)[k].input, input.floats() + k * in_floats);
-  });
-  GPEN_RETURN_IF_ERROR(net.forward(make_view(input.floats(), n, 3, in_side, in_side),
-                                   make_view(output.floats(), n, 3, out_side, out_side), options.seed));
-  if (!all_finite(output.floats(), n * static_cast<int64_t>(out_floats), pool))
-    return fail(Code::model, "the network answers with values that are not finite: its weights are damaged");
-  spent("restore", ms_since(start));
-
-  start = Clock::now();
-  const bool consistent = traits(options.task).consistency && options.lambda > 0;
-  for (size_t i = 0; consistent && i < faces->size(); ++i)
-    GPEN_RETURN_IF_ERROR(make_consistent(input.floats() + i * in_floats, in_side, output.floats() + i * out_floats,
-                                         out_side, options.lambda, pool, &(*faces)[i]));
-  pool.parallel_for(n, [&](int64_t i, int) {
-    AlignedFace& face = (*faces)[static_cast<size_t>(i)];
-    face.restored =
-        task_output(options.task, output.floats() + static_cast<size_t>(i) * out_floats, out_side, out_side);
-    finish_task(options.task, face.original, options.lambda, &face.restored);
-  });
-  if (consistent) spent("consistency", ms_since(start));
-  return Status();
+Result<int64_t> restore_faces(GpenNet& net, const FaceBatchOptions& options, ThreadPool& pool,
+                              std::vector<AlignedFace>* faces, const Spent& spent) {
+  const std::span<AlignedFace> all(*faces);
+  size_t at_once = all.size();
+  for (size_t first = 0; first < all.size();) {
+    const size_t count = std::min(at_once, all.size() - first);
+    const Status status = restore_together(net, options, pool, all.subspan(first, count), spent);
+    if (status.code() == Code::memory && count > 1) {
+      at_once = count / 2;
+      continue;
+    }
+    GPEN_RETURN_IF_ERROR(status);
+    first += count;
+  }
+  return static_cast<int64_t>(at_once);
 }
 
 }  // namespace gpen

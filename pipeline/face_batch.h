@@ -32,8 +32,11 @@ struct FaceBatchOptions {
 int64_t faces_per_forward(const GpenNet& net, int64_t faces, int wanted, size_t memory_limit);
 
 // One forward() for all the faces, then consistency or the task's own steps on each. spent(stage, ms) is told the time.
-// Code::memory, what the network reports, and Code::model for an answer that is not finite.
-Status restore_faces(GpenNet& net, const FaceBatchOptions& options, ThreadPool& pool, std::vector<AlignedFace>* faces,
-                     const std::function<void(const char* stage, double ms)>& spent);
+// Where the memory for that (of the machine or of the network's device) is refused, half as many faces go through at
+// once, down to one. Returns how many did; a caller with more faces does well to bring no more at a time.
+// Code::memory for a single face, what the network reports, and Code::model for an answer that is not finite.
+Result<int64_t> restore_faces(GpenNet& net, const FaceBatchOptions& options, ThreadPool& pool,
+                              std::vector<AlignedFace>* faces,
+                              const std::function<void(const char* stage, double ms)>& spent);
 
 }  // namespace gpen

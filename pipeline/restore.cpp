@@ -70,10 +70,10 @@ class Run {
     GPEN_RETURN_IF_ERROR(upscale());
     GPEN_RETURN_IF_ERROR(find_faces(given));
     PasteCanvas canvas(background_.width, background_.height);
-    const auto batch = static_cast<size_t>(faces_per_forward(*models_.gpen, static_cast<int64_t>(found_.faces.size()),
-                                                             options_.batch, options_.memory_limit));
-    for (size_t first = 0; first < found_.faces.size(); first += batch) {
-      const size_t count = std::min(batch, found_.faces.size() - first);
+    batch_ = faces_per_forward(*models_.gpen, static_cast<int64_t>(found_.faces.size()), options_.batch,
+                               options_.memory_limit);
+    for (size_t first = 0, count = 0; first < found_.faces.size(); first += count) {
+      count = std::min(static_cast<size_t>(batch_), found_.faces.size() - first);
       std::vector<AlignedFace> faces = align(first, count);
       GPEN_RETURN_IF_ERROR(restore(first, &faces));
       for (size_t i = 0; i < count; ++i) {
@@ -120,6 +120,7 @@ class Run {
   Image enlargement_;   // the photo at that scale, plainly resized; empty when there is no upscaler
   Image background_;    // what the faces are pasted into
   Detections found_;    // on the enlargement
+  int64_t batch_ = 1;   // faces in one forward()
   Plane default_mask_;  // made when first needed
   RestoreResult result_;
 
@@ -205,9 +206,13 @@ std::vector<AlignedFace> Run::align(size_t first, size_t count) {
 Status Run::restore(size_t first, std::vector<AlignedFace>* faces) {
   GPEN_RETURN_IF_ERROR(progress("restore", share(first)));
   const FaceBatchOptions options{options_.task, options_.lambda_id, options_.seed};
-  GPEN_RETURN_IF_ERROR(restore_faces(*models_.gpen, options, pool_, faces, [this](const char* stage, double ms) {
-    StageTimer::add(&result_.times, stage, ms);
-  }));
+  const auto spent = [this](const char* stage, double ms) { StageTimer::add(&result_.times, stage, ms); };
+  GPEN_ASSIGN(const int64_t at_once, restore_faces(*models_.gpen, options, pool_, faces, spent));
+  if (at_once < static_cast<int64_t>(faces->size())) {
+    result_.notes.push_back(
+        concat("there was no memory for ", faces->size(), " faces at once: ", at_once, " at a time"));
+    batch_ = at_once;
+  }
   for (size_t i = 0; i < faces->size(); ++i) {
     FaceReport& report = result_.faces[first + i];
     report.degradation = (*faces)[i].degradation;
@@ -301,22 +306,28 @@ Result<RestoreResult> Run::finish() {
 }
 
 template <class Net>
-Result<std::shared_ptr<Net>> load_network(const std::filesystem::path& path, const std::shared_ptr<ThreadPool>& pool) {
+Result<std::shared_ptr<Net>> load_network(const std::filesystem::path& path, const Processor& where) {
   if (path.empty()) return std::shared_ptr<Net>();
   GPEN_ASSIGN(const WeightStore store, open_weights(path));
-  GPEN_ASSIGN(Net net, Net::load(store, pool));
+  GPEN_ASSIGN(Net net, Net::load(store, where));
   return std::make_shared<Net>(std::move(net));
 }
 
 }  // namespace
 
-Result<Models> load_models(const ModelPaths& paths, const std::shared_ptr<ThreadPool>& pool) {
+Processor for_detector(const Processor& where) { return {where.pool, Precision::fp32, where.device}; }
+
+Processor for_parser_and_upscaler(const Processor& where) {
+  return where.device != nullptr ? where : Processor(where.pool);
+}
+
+Result<Models> load_models(const ModelPaths& paths, const Processor& where) {
   Models models;
   if (paths.gpen.empty()) return fail(Code::model, "no GPEN was named");
-  GPEN_ASSIGN(models.gpen, load_network<GpenNet>(paths.gpen, pool));
-  GPEN_ASSIGN(models.detector, load_network<RetinaFaceNet>(paths.detector, pool));
-  GPEN_ASSIGN(models.parser, load_network<ParseNet>(paths.parser, pool));
-  GPEN_ASSIGN(models.upscaler, load_network<RrdbNet>(paths.upscaler, pool));
+  GPEN_ASSIGN(models.gpen, load_network<GpenNet>(paths.gpen, where));
+  GPEN_ASSIGN(models.detector, load_network<RetinaFaceNet>(paths.detector, for_detector(where)));
+  GPEN_ASSIGN(models.parser, load_network<ParseNet>(paths.parser, for_parser_and_upscaler(where)));
+  GPEN_ASSIGN(models.upscaler, load_network<RrdbNet>(paths.upscaler, for_parser_and_upscaler(where)));
   return models;
 }
 

@@ -35,8 +35,12 @@ struct Models {
 struct ModelPaths {
   std::filesystem::path gpen, detector, parser, upscaler;
 };
-// Code::model, Code::io or Code::memory with the file's name.
-Result<Models> load_models(const ModelPaths& paths, const std::shared_ptr<ThreadPool>& pool);
+// Code::model, Code::io or Code::memory with the file's name. where: of the GPEN; the others as below.
+Result<Models> load_models(const ModelPaths& paths, const Processor& where);
+// Where the detector computes: in fp32, for its landmarks decide where a face is.
+Processor for_detector(const Processor& where);
+// Where parser and upscaler compute: as the GPEN on a device, in fp32 on the processor.
+Processor for_parser_and_upscaler(const Processor& where);
 
 // Called between and inside the stages with how much of the stage is done (0..1); false cancels the run.
 using Progress = std::function<bool(const char* stage, double fraction)>;
@@ -46,11 +50,13 @@ struct RestoreOptions {
   // The picture is one aligned face: no detection, no paste, no upscaler. It keeps its aspect: padded to a square, not
   // squashed; the result has the network's output size along its longer side.
   bool aligned = false;
-  DetectionOptions detection;             // threshold, detection size, and which faces to keep (also of given ones)
-  double lambda_id = 0.1;                 // closed-loop consistency, 0..1; 0: exactly the network's output
-  double alpha = 1;                       // restored * alpha + original * (1 - alpha), 0..1
-  int tile_size = 0;                      // background upscaler, input pixels; 0: in one piece
-  int batch = 0;                          // most faces in one forward(); 0: as many as memory_limit allows
+  DetectionOptions detection;  // threshold, detection size, and which faces to keep (also of given ones)
+  double lambda_id = 0.1;      // closed-loop consistency, 0..1; 0: exactly the network's output
+  double alpha = 1;            // restored * alpha + original * (1 - alpha), 0..1
+  int tile_size = 0;           // background upscaler, input pixels; 0: in one piece
+  // Most faces in one forward(); 0: as many as memory_limit allows. Where their memory is refused there are fewer, and
+  // a note says so.
+  int batch = 0;
   size_t memory_limit = size_t{1} << 29;  // bytes for the network's activations; one face is always tried
   uint64_t seed = 0;                      // noise of networks whose output is larger than their input
   bool keep_crops = false;                // fill RestoreResult::crops and restored
@@ -92,7 +98,8 @@ class Restorer {
   // given: faces to restore instead of detecting them (landmarks and boxes in photo pixels); null: detect.
   // A photo without a face comes back as it is (upscaled, if there is an upscaler), with a note.
   // Code::usage: options out of range, or neither detector nor faces; Code::memory; Code::cancelled by progress.
-  // An aligned picture has one face in its report, the whole picture. One restore() at a time.
+  // An aligned picture has one face in its report, the whole picture. One restore() at a time; several Restorers with
+  // pools and models (and devices) of their own may run side by side (pipeline/distribute.h).
   Result<RestoreResult> restore(const Image& photo, const RestoreOptions& options,
                                 const std::vector<Face>* given = nullptr);
 

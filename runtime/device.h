@@ -47,6 +47,10 @@ class Device {
   virtual void clear(void* memory, size_t bytes) = 0;               // to zero
   // Waits for all work; the first error since the last finish().
   virtual Status finish() = 0;
+  // Waits without asking: for timing.
+  void wait() {
+    if (Status s = finish(); !s.ok()) note_error(std::move(s));
+  }
   virtual size_t free_bytes() = 0;
 
   // Records what `work` puts on the stream instead of running it. Only kernels, copy() and clear() may be in it.
@@ -59,7 +63,7 @@ class Device {
 
   // For the kernels' launches.
   void note_error(Status error) {
-    if (first_error_.ok()) first_error_ = std::move(error);
+    if (first_error_.ok()) std::swap(first_error_, error);
   }
   virtual void* native_stream() { return nullptr; }  // cudaStream_t
   // Emulation only: runs `work` now or, inside record(), later.
@@ -87,13 +91,13 @@ class DeviceBuffer {
       b.bytes_ = bytes;
       b.device_ = std::move(device);
     }
-    return b;
+    return Result<DeviceBuffer>(std::move(b));
   }
   // With a copy of the host's memory.
   static Result<DeviceBuffer> copy_of(std::shared_ptr<Device> device, const void* from, size_t bytes) {
     GPEN_ASSIGN(DeviceBuffer b, make(std::move(device), bytes));
     if (bytes > 0) b.device_->upload(b.data_, from, bytes);
-    return b;
+    return Result<DeviceBuffer>(std::move(b));
   }
   DeviceBuffer(DeviceBuffer&& o) noexcept { swap(o); }
   DeviceBuffer& operator=(DeviceBuffer&& o) noexcept {

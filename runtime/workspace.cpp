@@ -11,7 +11,8 @@
 namespace gpen {
 
 namespace {
-constexpr size_t kAlign = 64;
+constexpr size_t kAlign = 64;  // on the host
+constexpr size_t kDeviceAlign = 256;
 constexpr size_t kHugePage = size_t{2} << 20;
 size_t round_up(size_t v, size_t a) { return (v + a - 1) / a * a; }
 
@@ -51,17 +52,21 @@ void Workspace::begin_plan() {
   peak_ = 0;
   slots_.clear();
   block_ = AlignedBuffer();
+  device_block_ = DeviceBuffer();
 }
 
 float* Workspace::take(size_t floats, Handle* handle) {
   if (planning_) {
     handle->id = static_cast<int>(slots_.size());
-    // 64 spare bytes: vector kernels may read (never write) one vector past the end of a row.
-    slots_.push_back({round_up(floats * sizeof(float) + kAlign, kAlign), 0, step_++, std::numeric_limits<int>::max()});
+    // On the host 64 spare bytes: vector kernels may read (never write) one vector past the end of a row.
+    const size_t bytes = floats * sizeof(float);
+    slots_.push_back({device_ != nullptr ? round_up(bytes, kDeviceAlign) : round_up(bytes + kAlign, kAlign), 0, step_++,
+                      std::numeric_limits<int>::max()});
     return nullptr;
   }
   handle->id = static_cast<int>(cursor_);
-  return block_.floats() + slots_[cursor_++].offset / sizeof(float);
+  float* const memory = device_ != nullptr ? device_block_.floats() : block_.floats();
+  return memory + slots_[cursor_++].offset / sizeof(float);
 }
 
 void Workspace::give_back(Handle handle) {
@@ -96,6 +101,12 @@ void Workspace::place() {
 
 Status Workspace::finish_plan() {
   place();
+  if (device_ != nullptr) {
+    auto block = DeviceBuffer::make(device_, peak_);
+    if (!block.ok()) return block.status().in("the network's activations");
+    device_block_ = std::move(block).value();
+    return Status();
+  }
   // Linux promises memory that it does not have, and kills the program when it is touched: asked here, it is an error.
   constexpr size_t kAlwaysTried = size_t{64} << 20;
   if (const size_t available = available_bytes(); peak_ > kAlwaysTried && peak_ > available)

@@ -10,6 +10,8 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/device.h"
+#include "runtime/precision.h"
 #include "runtime/status.h"
 #include "runtime/tensor.h"
 #include "runtime/thread_pool.h"
@@ -47,6 +49,9 @@ class Workspace {
   struct Handle {
     int id = -1;
   };
+  // Where the block lies: on the device, or in the host's memory (null).
+  explicit Workspace(std::shared_ptr<Device> device = nullptr) : device_(std::move(device)) {}
+
   void begin_plan();     // forget everything, start recording
   Status finish_plan();  // place the buffers and allocate the block (Code::memory when it is not free)
   void place();          // place the buffers only: afterwards peak_bytes() is known, nothing is allocated
@@ -57,10 +62,10 @@ class Workspace {
   // in every run. The content of a fresh buffer is undefined.
   float* take(size_t floats, Handle* handle);
   void give_back(Handle handle);
-  // A blocked (or planar) activation.
-  TensorView tensor(int64_t n, int64_t c, int64_t h, int64_t w, Layout layout, Handle* handle) {
-    TensorView v = make_view(nullptr, n, c, h, w, layout);
-    v.data = take(static_cast<size_t>(n * v.image_size()), handle);
+  TensorView tensor(int64_t n, int64_t c, int64_t h, int64_t w, Layout layout, Handle* handle,
+                    ElementType type = ElementType::f32) {
+    TensorView v = make_view(nullptr, n, c, h, w, layout, type);
+    v.data = take(static_cast<size_t>(ceil_div(n * v.image_size() * size_of(type), size_of(ElementType::f32))), handle);
     return v;
   }
   size_t peak_bytes() const { return peak_; }
@@ -74,14 +79,35 @@ class Workspace {
   int step_ = 0;
   size_t cursor_ = 0, peak_ = 0;
   std::vector<Slot> slots_;
+  std::shared_ptr<Device> device_;
   AlignedBuffer block_;
+  DeviceBuffer device_block_;
 };
 
-// What every layer's forward() needs: threads, memory, and whether this is the dry run.
+// What every layer's forward() needs: threads, memory, whether this is the dry run, and, on a device, which one and how
+// it stores activations. With a device all tensors, vectors and weights are in its memory.
 struct Exec {
   ThreadPool& pool;
   Workspace& ws;
+  Device* device = nullptr;
+  ElementType type = ElementType::f32;
   bool dry() const { return ws.planning(); }
+  // Of activations.
+  Layout layout() const { return device != nullptr ? Layout::nhwc : Layout::nchw16c; }
+  // An activation in the layout of the processor; undefined content.
+  TensorView activation(int64_t n, int64_t c, int64_t h, int64_t w, Workspace::Handle* handle) {
+    return ws.tensor(n, c, h, w, layout(), handle, type);
+  }
+};
+
+// Where a network's weights go and how it computes: on the processor's threads, or on the device (which the threads
+// pack for).
+struct Placement {
+  ThreadPool& pool;
+  std::shared_ptr<Device> device;
+  Precision precision;
+  Placement(ThreadPool& threads, std::shared_ptr<Device> on = nullptr, Precision how = Precision::fp32)
+      : pool(threads), device(std::move(on)), precision(how) {}
 };
 
 }  // namespace gpen

@@ -1,50 +1,20 @@
 // depthwise_conv2d.
-#include <cmath>
-
-#include "kernels/depthwise_conv2d.h"
 #include "support/kernel_cases.h"
 
 namespace gpen::test {
 namespace {
-
-struct Case {
-  Tensor weight;
-  std::vector<double> bias;
-  int stride;
-  double slope;
-};
-
-BlockedKernel kernel_of(const Case& c) {
-  return [&c](Exec& exec, const TensorView& x, TensorView y) -> Status {
-    GPEN_ASSIGN(const DepthwiseWeights w, DepthwiseWeights::pack(c.weight.n, static_cast<int>(c.weight.h),
-                                                                 to_floats(c.weight.v), to_floats(c.bias)));
-    return depthwise_conv2d(exec, w, x, c.stride, static_cast<float>(c.slope), y);
-  };
-}
-
-Judged expected_of(const Case& c, const Tensor& x) {
-  const auto absolute = [](const Tensor& t) { return map(t, [](double v) { return std::fabs(v); }); };
-  const int pad = static_cast<int>(c.weight.h / 2);
-  Judged j{depthwise_convolution(x, c.weight, c.stride, pad),
-           depthwise_convolution(absolute(x), absolute(c.weight), c.stride, pad)};
-  for (size_t i = 0; i < j.value.v.size(); ++i) {
-    const double bias = c.bias[i / static_cast<size_t>(j.value.h * j.value.w) % c.bias.size()];
-    j.value.v[i] = lrelu(j.value.v[i] + bias, c.slope);
-    j.magnitude.v[i] += std::fabs(bias);
-  }
-  return j;
-}
 
 TEST(DepthwiseConv2d, SmallIntegersAreExact) {
   std::mt19937 rng(31);
   for (const Size& s : bracketed_sizes())
     for (const int k : {3, 1, 5})
       for (const int stride : {1, 2}) {
-        SCOPED_TRACE(concat(s.n, "x", s.c, "x", s.h, "x", s.w, " kernel ", k, " stride ", stride));
-        const Case c{random_integers(s.c, 1, k, k, 5, rng), random_integers(1, s.c, 1, 1, 9, rng).v, stride, 0.25};
+        SCOPED_TRACE(concat(describe(s), " kernel ", k, " stride ", stride));
+        const DepthwiseCase c{random_integers(s.c, 1, k, k, 5, rng), random_integers(1, s.c, 1, 1, 9, rng).v, stride,
+                              0.25};
         const Tensor x = random_integers(s.n, s.c, s.h, s.w, 20, rng);
-        const Judged j = expected_of(c, x);
-        EXPECT_TRUE(close(j.value, run_blocked(kernel_of(c), x, s.c, j.value.h, j.value.w, 2), {}));
+        const Judged j = expected_depthwise(c, x);
+        EXPECT_TRUE(close(j.value, run_blocked(depthwise_kernel(c), x, s.c, j.value.h, j.value.w, 2), {}));
       }
 }
 
@@ -54,25 +24,26 @@ TEST(DepthwiseConv2d, RandomWithinTheBoundOfTheSum) {
   std::mt19937 rng(seed);
   for (const Size& s : bracketed_sizes())
     for (const double slope : {0.1, 0.0, 1.0}) {
-      const Case c{random_uniform(s.c, 1, 3, 3, -1, 1, rng), random_uniform(1, s.c, 1, 1, -1, 1, rng).v, 2, slope};
+      const DepthwiseCase c{random_uniform(s.c, 1, 3, 3, -1, 1, rng), random_uniform(1, s.c, 1, 1, -1, 1, rng).v, 2,
+                            slope};
       const Tensor x = random_uniform(s.n, s.c, s.h, s.w, -2, 2, rng);
-      const Judged j = expected_of(c, x);
+      const Judged j = expected_depthwise(c, x);
       // Nine products and nine additions round once each.
-      EXPECT_TRUE(close(j.value, run_blocked(kernel_of(c), x, s.c, j.value.h, j.value.w, 1),
+      EXPECT_TRUE(close(j.value, run_blocked(depthwise_kernel(c), x, s.c, j.value.h, j.value.w, 1),
                         {.k_eps = 18, .magnitude = &j.magnitude, .allow_mostly_zero = s.h * s.w == 1}));
     }
 }
 
 TEST(DepthwiseConv2d, Laws) {
   std::mt19937 rng(33);
-  const Case c{random_uniform(33, 1, 3, 3, -1, 1, rng), random_uniform(1, 33, 1, 1, -1, 1, rng).v, 2, 0.1};
-  expect_deterministic(kernel_of(c), random_uniform(3, 33, 11, 6, -1, 1, rng), 33, 6, 3);
+  const DepthwiseCase c{random_uniform(33, 1, 3, 3, -1, 1, rng), random_uniform(1, 33, 1, 1, -1, 1, rng).v, 2, 0.1};
+  expect_deterministic(depthwise_kernel(c), random_uniform(3, 33, 11, 6, -1, 1, rng), 33, 6, 3);
 }
 
 TEST(DepthwiseConv2d, ConstantInputGivesTheSumOfTheTaps) {
   std::mt19937 rng(34);
-  const Case c{random_integers(20, 1, 3, 3, 9, rng), std::vector<double>(20, 0.5), 1, 1};
-  const Tensor y = run_blocked(kernel_of(c), Tensor(1, 20, 7, 8, 2.0), 20, 7, 8, 1);
+  const DepthwiseCase c{random_integers(20, 1, 3, 3, 9, rng), std::vector<double>(20, 0.5), 1, 1};
+  const Tensor y = run_blocked(depthwise_kernel(c), Tensor(1, 20, 7, 8, 2.0), 20, 7, 8, 1);
   for (int64_t ch = 0; ch < 20; ++ch) {
     double sum = 0.5;
     for (int64_t t = 0; t < 9; ++t) sum += 2 * c.weight.at(ch, 0, t / 3, t % 3);
@@ -82,13 +53,13 @@ TEST(DepthwiseConv2d, ConstantInputGivesTheSumOfTheTaps) {
 }
 
 TEST(DepthwiseConv2d, RefusesWrongCounts) {
-  EXPECT_EQ(DepthwiseWeights::pack(16, 3, std::vector<float>(143), std::vector<float>(16)).status().code(),
-            Code::internal);
-  EXPECT_FALSE(DepthwiseWeights::pack(16, 2, std::vector<float>(64), std::vector<float>(16)).ok());
-  EXPECT_FALSE(DepthwiseWeights::pack(16, 3, std::vector<float>(144), std::vector<float>(15)).ok());
-  const auto w = DepthwiseWeights::pack(16, 3, std::vector<float>(144), std::vector<float>(16));
-  ASSERT_TRUE(w.ok());
   ThreadPool pool(1);
+  EXPECT_EQ(DepthwiseWeights::pack(16, 3, std::vector<float>(143), std::vector<float>(16), pool).status().code(),
+            Code::internal);
+  EXPECT_FALSE(DepthwiseWeights::pack(16, 2, std::vector<float>(64), std::vector<float>(16), pool).ok());
+  EXPECT_FALSE(DepthwiseWeights::pack(16, 3, std::vector<float>(144), std::vector<float>(15), pool).ok());
+  const auto w = DepthwiseWeights::pack(16, 3, std::vector<float>(144), std::vector<float>(16), pool);
+  ASSERT_TRUE(w.ok());
   Workspace ws;
   Exec exec{pool, ws};
   const GuardedTensor x(1, 16, 8, 8, Layout::nchw16c), y(1, 16, 4, 5, Layout::nchw16c), z(1, 15, 8, 8, Layout::nchw16c);

@@ -1,29 +1,19 @@
 // max_pool and add_upsampled.
 #include <cmath>
 
-#include "kernels/add_upsampled.h"
-#include "kernels/max_pool.h"
 #include "support/kernel_cases.h"
 
 namespace gpen::test {
 namespace {
-
-struct Window {
-  int kernel, stride, pad;
-};
-
-BlockedKernel pool_kernel(Window p) {
-  return [p](Exec& exec, const TensorView& x, TensorView y) { return max_pool(exec, x, p.kernel, p.stride, p.pad, y); };
-}
 
 TEST(MaxPool, EqualsTheReferenceExactly) {
   const uint32_t seed = test_seed(11);
   SCOPED_TRACE(concat("GPEN_SEED=", seed));
   std::mt19937 rng(seed);
   for (const Size& s : bracketed_sizes())
-    for (const Window p : {Window{3, 2, 1}, Window{2, 2, 0}, Window{3, 1, 1}, Window{1, 1, 0}, Window{5, 2, 2}}) {
-      if (s.h + 2 * p.pad < p.kernel || s.w + 2 * p.pad < p.kernel) continue;
-      SCOPED_TRACE(concat(s.n, "x", s.c, "x", s.h, "x", s.w, " kernel ", p.kernel, " stride ", p.stride));
+    for (const Window& p : kWindows) {
+      if (!p.fits(s)) continue;
+      SCOPED_TRACE(concat(describe(s), " kernel ", p.kernel, " stride ", p.stride));
       const Tensor x = random_uniform(s.n, s.c, s.h, s.w, -3, -1, rng);  // negative: padding must not win
       const Tensor expected = max_pool(x, p.kernel, p.stride, p.pad);
       EXPECT_TRUE(close(expected, run_blocked(pool_kernel(p), x, s.c, expected.h, expected.w, 2), {}));
@@ -59,28 +49,15 @@ TEST(MaxPool, RefusesWrongShapes) {
   EXPECT_FALSE(max_pool(exec, x.view(), 2, 2, 2, y.view()).ok());
 }
 
-BlockedKernel add_kernel(const Tensor& base) {
-  return [&base](Exec& exec, const TensorView& x, TensorView y) {
-    if (!exec.dry()) {
-      const GuardedTensor start(base, Layout::nchw16c);
-      for (int64_t n = 0; n < y.n; ++n) std::copy_n(start.view().image(n), y.image_size(), y.image(n));
-    }
-    return add_upsampled(exec, x, y);
-  };
-}
-
 TEST(AddUpsampled, EqualsTheReferenceExactly) {
   const uint32_t seed = test_seed(12);
   SCOPED_TRACE(concat("GPEN_SEED=", seed));
   std::mt19937 rng(seed);
   for (const Size& s : bracketed_sizes())
-    for (const auto& [h, w] :
-         {std::pair{2 * s.h, 2 * s.w}, {2 * s.h - 1, 2 * s.w}, {s.h, 2 * s.w - 1}, {s.h + 3, s.w}}) {
-      SCOPED_TRACE(concat(s.n, "x", s.c, "x", s.h, "x", s.w, " to ", h, "x", w));
+    for (const auto& [h, w] : enlarged_sizes(s)) {
+      SCOPED_TRACE(concat(describe(s), " to ", h, "x", w));
       const Tensor x = random_integers(s.n, s.c, s.h, s.w, 50, rng), base = random_integers(s.n, s.c, h, w, 50, rng);
-      Tensor expected = upsample_nearest(x, h, w);
-      for (size_t i = 0; i < expected.v.size(); ++i) expected.v[i] += base.v[i];
-      EXPECT_TRUE(close(expected, run_blocked(add_kernel(base), x, s.c, h, w, 2), {}));
+      EXPECT_TRUE(close(expected_add_upsampled(x, base), run_add_upsampled(x, base, 2), {}));
     }
 }
 

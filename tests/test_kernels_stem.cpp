@@ -1,30 +1,9 @@
 // RgbStem: GPEN's ecd0 computed where it is read.
-#include "kernels/to_rgb.h"
 #include "support/conv_cases.h"
+#include "support/dense_cases.h"
 
 namespace gpen::test {
 namespace {
-
-StemCase random_stem(int64_t channels, int64_t n, int64_t h, int64_t w, std::mt19937& rng) {
-  StemCase s;
-  s.rgb = rounded(random_uniform(n, 3, h, w, -1, 1, rng));
-  s.weight = rounded(random_uniform(channels, 3, 1, 1, -1, 1, rng));
-  s.bias = rounded(random_uniform(1, channels, 1, 1, -0.5, 0.5, rng)).v;
-  s.scale = 1 / std::sqrt(3.0);
-  return s;
-}
-
-// The stem's tensor as apply_rgb_stem stores it.
-Tensor stored(const StemCase& s, int64_t channels, int threads = 2) {
-  ThreadPool pool(threads);
-  const StemBuffers buffers(s, pool);
-  const GuardedTensor y(s.rgb.n, channels, s.rgb.h, s.rgb.w, Layout::nchw16c);
-  Workspace ws;
-  Exec exec{pool, ws};
-  apply_rgb_stem(exec, buffers.stem(), y.view());
-  EXPECT_TRUE(y.intact());
-  return y.values();
-}
 
 using Stem = OnEachIsa;
 INSTANTIATE_TEST_SUITE_P(Isa, Stem, ::testing::ValuesIn(tested_isas()), isa_of);
@@ -37,8 +16,7 @@ TEST_P(Stem, StoredMatchesTheReference) {
     const Tensor y = stored(stem, s.c);
     EXPECT_TRUE(close(stem.value(), y, {.relative = 5e-7}));
     EXPECT_EQ(y.v, stored(stem, s.c, 1).v);
-    EXPECT_EQ(batch_item(y, s.n - 1).v,
-              stored({batch_item(stem.rgb, s.n - 1), stem.weight, stem.scale, stem.bias}, s.c).v);
+    EXPECT_EQ(batch_item(y, s.n - 1).v, stored(image_of(stem, s.n - 1), s.c).v);
   }
 }
 
@@ -127,56 +105,28 @@ TEST_P(Stem, ThreadsAndBatchesDoNotChangeABit) {
     how.threads = 3;
     EXPECT_EQ(whole.v, run_conv2d(c, how).v);
     for (int64_t n = 0; n < 3; ++n) {
-      const StemCase one{batch_item(stem.rgb, n), stem.weight, stem.scale, stem.bias};
+      const StemCase one = image_of(stem, n);
       how.stem = &one;
       EXPECT_EQ(batch_item(whole, n).v, run_conv2d(image_of(c, n), how).v) << "image " << n << " alone";
     }
   }
 }
 
-Tensor run_to_rgb(const ConvCase& c, const Tensor& style, const Tensor& weight, const std::vector<double>& bias,
-                  const Tensor& skip, const StemCase* stem) {
-  ThreadPool pool(2);
-  const InputBuffers input(c, {.stem = stem}, pool);
-  const std::vector<float> bias_f = to_floats(bias), scales = padded_rows(style, {c.x.c, c.feature.c});
-  const ToRgbWeights packed = ToRgbWeights::pack(c.x.c, c.feature.c, to_floats(weight.v).data(), bias_f.data());
-  const GuardedTensor small(skip, Layout::nchw), y(c.x.n, 3, c.x.h, c.x.w, Layout::nchw);
-  ConvInput in = input.in;
-  in.in_scale = scales.data();
-  EXPECT_TRUE(run_planned(pool, [&](Exec& exec) {
-                to_rgb(exec, packed, in, small.view(), y.view());
-                return Status();
-              }).ok());
-  EXPECT_TRUE(y.intact());
-  return y.values();
-}
-
 TEST_P(Stem, ToRgb) {
   std::mt19937 rng(96);
   struct Case {
-    int64_t n, x, feature, h, w;
+    Size s;
+    int64_t feature;
   };
-  for (const Case& k : {Case{2, 3, 5, 2, 6}, {1, 16, 16, 16, 16}, {3, 33, 20, 10, 2}, {1, 64, 64, 4, 38}}) {
-    const StemCase stem = random_stem(k.feature, k.n, k.h, k.w, rng);
-    ConvCase c;
-    c.x = rounded(random_uniform(k.n, k.x, k.h, k.w, -1, 1, rng));
+  for (const Case& k : {Case{{2, 3, 2, 6}, 5}, {{1, 16, 16, 16}, 16}, {{3, 33, 10, 2}, 20}, {{1, 64, 4, 38}, 64}}) {
+    SCOPED_TRACE(concat(describe(k.s), " + ", k.feature, " on ", isa()));
+    const StemCase stem = random_stem(k.feature, k.s.n, k.s.h, k.s.w, rng);
+    RgbCase c = rgb_case(k.s, k.feature, true, rng);
     c.feature = stem.value();
-    c.feature_gain = 0.5;
-    c.feature_bias = rounded(random_uniform(1, k.feature, 1, 1, -1, 1, rng)).v;
-    const int64_t channels = k.x + k.feature;
-    const Tensor weight = rounded(random_uniform(3, channels, 1, 1, -1, 1, rng));
-    const Tensor style = rounded(random_uniform(k.n, channels, 1, 1, 0.5, 1.5, rng));
-    const std::vector<double> bias = rounded(random_uniform(1, 3, 1, 1, -1, 1, rng)).v;
-    const Tensor skip = rounded(random_uniform(k.n, 3, k.h / 2, k.w / 2, -1, 1, rng));
-    Tensor noise = c.feature;
-    for (double& v : noise.v) v *= c.feature_gain;
-    const Tensor right =
-        to_rgb(concat_channels(c.x, fused_leaky_relu(noise, c.feature_bias)), style, weight, bias, skip, fir4(4));
-    SCOPED_TRACE(concat(k.n, " ", k.x, "+", k.feature, " ", k.h, "x", k.w, " on ", isa()));
-    const Tensor y = run_to_rgb(c, style, weight, bias, skip, &stem);
-    EXPECT_TRUE(close(right, y, {.relative = 2e-6}));
+    const Tensor y = run_to_rgb(c, {}, &stem);
+    EXPECT_TRUE(close(expected_to_rgb(c), y, {.relative = 2e-6}));
     c.feature = stored(stem, k.feature);
-    EXPECT_EQ(y.v, run_to_rgb(c, style, weight, bias, skip, nullptr).v);
+    EXPECT_EQ(y.v, run_to_rgb(c).v);
   }
 }
 

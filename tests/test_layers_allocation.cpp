@@ -45,7 +45,7 @@ struct Warmed {
       : x(formula_tensor("x", batch * 3 * side * side, 1)),
         y(x.size()),
         net(GpenNet::load(*synthesize(*parse_architecture(architecture), SynthKind::formula),
-                          std::make_shared<ThreadPool>(2), precision)),
+                          {std::make_shared<ThreadPool>(2), precision})),
         n(batch),
         size(side) {}
   bool run() { return net->forward(make_view(x.data(), n, 3, size, size), make_view(y.data(), n, 3, size, size)).ok(); }

@@ -17,7 +17,7 @@ using namespace test;
 std::shared_ptr<ThreadPool> pool_of(int threads) { return std::make_shared<ThreadPool>(threads); }
 
 GpenNet load_net(const WeightStore& store, int threads = 2, Precision precision = Precision::fp32) {
-  auto net = GpenNet::load(store, pool_of(threads), precision);
+  auto net = GpenNet::load(store, {pool_of(threads), precision});
   if (!net.ok()) ADD_FAILURE() << net.status().message();
   return std::move(net).value();
 }

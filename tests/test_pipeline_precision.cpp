@@ -20,7 +20,7 @@ std::vector<float> crop(const Image& photo, int size) {
 std::vector<float> forward(const Architecture& arch, SynthKind kind, Precision precision, std::vector<float> x) {
   const auto store = synthesize(arch, kind);
   EXPECT_TRUE(store.ok()) << store.status().message();
-  auto net = GpenNet::load(*store, shared_pool(), precision);
+  auto net = GpenNet::load(*store, {shared_pool(), precision});
   EXPECT_TRUE(net.ok()) << net.status().message();
   std::vector<float> y(x.size());
   const int64_t size = net->arch().in_size;

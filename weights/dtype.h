@@ -5,14 +5,13 @@
 #include <cstdint>
 
 #include "runtime/bfloat16.h"
+#include "runtime/float16.h"
 #include "weights/weight_store.h"
 
 namespace gpen {
 
 bool is_float(DType t);
-float half_to_float(uint16_t h);
 float bfloat16_to_float(uint16_t b);
-uint16_t float_to_half(float f);
 // Nearest float, except that an inexact result has its last bit set (round to odd): narrowing it once more to half or
 // bfloat16 then gives what narrowing the double directly would give.
 float double_to_float_odd(double d);

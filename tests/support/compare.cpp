@@ -6,12 +6,16 @@
 #include <cstring>
 #include <limits>
 
+#include "runtime/bfloat16.h"
+#include "runtime/float16.h"
+
 namespace gpen::test {
 
 namespace {
 
-constexpr size_t kGuardFloats = 32;  // before and behind; keeps the 64-byte alignment of the tensor itself
-constexpr uint32_t kGuardBits = 0xdeadbeef;
+constexpr size_t kGuardBytes = 128;  // before and behind; keeps the alignment of the tensor itself
+constexpr int kGuard = 0xa5;
+constexpr int kPoison = 0xff;  // a NaN in every type
 constexpr double kHalfUlp = 1.0 / (1 << 24);
 
 bool same_kind(double a, double b) {
@@ -34,10 +38,30 @@ double largest(const Tensor& t) {
   return best;
 }
 
-uint32_t bits(float v) {
-  uint32_t b;
-  std::memcpy(&b, &v, sizeof b);
-  return b;
+// Largest rounding error when `v` is stored: half an ulp, that of the subnormals at least.
+double storage_error(double v, ElementType type) {
+  if (type == ElementType::f16) return std::max(std::fabs(v) * 0x1p-11, 0x1p-25);
+  return type == ElementType::bf16 ? std::fabs(v) * 0x1p-8 : 0.0;
+}
+
+void store(char* to, ElementType type, double v) {
+  const float f = static_cast<float>(v);
+  const uint16_t narrow = type == ElementType::f16 ? float_to_half(f) : float_to_bfloat16(f);
+  if (type == ElementType::f32)
+    std::memcpy(to, &f, sizeof f);
+  else
+    std::memcpy(to, &narrow, sizeof narrow);
+}
+
+double load(const char* from, ElementType type) {
+  float f;
+  uint16_t narrow;
+  if (type == ElementType::f32) {
+    std::memcpy(&f, from, sizeof f);
+    return f;
+  }
+  std::memcpy(&narrow, from, sizeof narrow);
+  return type == ElementType::f16 ? half_to_float(narrow) : std::bit_cast<float>(static_cast<uint32_t>(narrow) << 16);
 }
 
 }  // namespace
@@ -51,8 +75,9 @@ uint32_t bits(float v) {
   for (size_t i = 0; i < expected.v.size(); ++i) {
     const double e = expected.v[i], a = actual.v[i];
     zeros += e == 0;
-    const double limit =
+    const double computed =
         floor + (tolerance.magnitude == nullptr ? 0.0 : tolerance.k_eps * kHalfUlp * tolerance.magnitude->v[i]);
+    const double limit = computed + (std::isfinite(e) ? storage_error(std::fabs(e) + computed, tolerance.stored) : 0.0);
     const bool comparable = std::isfinite(e) && std::isfinite(a);
     const double error = comparable        ? std::fabs(a - e)
                          : same_kind(e, a) ? 0.0
@@ -90,77 +115,101 @@ double relative_error(const Tensor& expected, const Tensor& actual) {
   return error / std::max(largest(expected), std::numeric_limits<double>::min());
 }
 
-GuardedTensor::GuardedTensor(int64_t n, int64_t c, int64_t h, int64_t w, Layout layout, int64_t total, int64_t first)
-    : n_(n), c_(c), h_(h), w_(w), layout_(layout), total_(total == 0 ? c : total), first_(first) {
-  const TensorView whole = make_view(nullptr, n_, total_, h_, w_, layout_);
-  memory_ = AlignedBuffer((static_cast<size_t>(n_ * whole.batch_stride) + 2 * kGuardFloats) * sizeof(float));
-  poison();
+GuardedTensor::GuardedTensor(int64_t n, int64_t c, int64_t h, int64_t w, Layout layout, int64_t total, int64_t first,
+                             std::shared_ptr<Device> device, ElementType type)
+    : n_(n),
+      c_(c),
+      h_(h),
+      w_(w),
+      layout_(layout),
+      total_(total == 0 ? c : total),
+      first_(first),
+      device_(std::move(device)),
+      type_(type) {
+  const size_t bytes = static_cast<size_t>(n_ * stored_channels() * h_ * w_ * size_of(type_));
+  memory_ = AlignedBuffer(bytes + 2 * kGuardBytes);
+  char* const start = static_cast<char*>(memory_.data());
+  std::memset(start, kGuard, kGuardBytes);
+  std::memset(start + kGuardBytes, kPoison, bytes);
+  std::memset(start + kGuardBytes + bytes, kGuard, kGuardBytes);
+  upload();
 }
 
-GuardedTensor::GuardedTensor(const Tensor& values, Layout layout, int64_t total, int64_t first)
-    : GuardedTensor(values.n, values.c, values.h, values.w, layout, total, first) {
-  const TensorView v = view();
-  if (layout_ == Layout::nchw16c)  // the layout's promise: channels beyond c in the last block are zero
-    for (int64_t n = 0; n < n_; ++n) std::fill_n(v.block(n, v.blocks() - 1), v.plane() * kBlock, 0.0f);
+GuardedTensor::GuardedTensor(const Tensor& values, Layout layout, int64_t total, int64_t first,
+                             std::shared_ptr<Device> device, ElementType type)
+    : GuardedTensor(values.n, values.c, values.h, values.w, layout, total, first, std::move(device), type) {
+  // The layouts' promise: channels beyond c in the last block are zero.
+  const int64_t channels = layout_ == Layout::nchw ? c_ : ceil_div(c_, kBlock) * kBlock;
   for (int64_t n = 0; n < n_; ++n)
-    for (int64_t c = 0; c < c_; ++c)
-      for (int64_t p = 0; p < v.plane(); ++p) {
-        const float value = static_cast<float>(values.at(n, c, p / w_, p % w_));
-        if (layout_ == Layout::nchw16c)
-          v.block(n, c / kBlock)[p * kBlock + c % kBlock] = value;
-        else
-          v.image(n)[c * v.plane() + p] = value;
-      }
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t p = 0; p < h_ * w_; ++p)
+        store(element(n, first_ + c, p), type_, c < c_ ? values.at(n, c, p / w_, p % w_) : 0.0);
+  upload();
 }
 
-void GuardedTensor::poison() {
-  float* f = memory_.floats();
-  const size_t count = memory_.bytes() / sizeof(float);
-  std::fill_n(f, count, std::numeric_limits<float>::quiet_NaN());
-  for (size_t i = 0; i < kGuardFloats; ++i) {
-    std::memcpy(f + i, &kGuardBits, sizeof(float));
-    std::memcpy(f + count - 1 - i, &kGuardBits, sizeof(float));
+int64_t GuardedTensor::stored_channels() const {
+  return layout_ == Layout::nchw ? total_ : ceil_div(total_, kBlock) * kBlock;
+}
+
+char* GuardedTensor::element(int64_t n, int64_t channel, int64_t pixel) const {
+  const int64_t channels = stored_channels(), plane = h_ * w_;
+  int64_t index = (n * channels + channel) * plane + pixel;
+  if (layout_ == Layout::nhwc) index = (n * plane + pixel) * channels + channel;
+  if (layout_ == Layout::nchw16c)
+    index = (n * channels + channel / kBlock * kBlock) * plane + pixel * kBlock + channel % kBlock;
+  return static_cast<char*>(memory_.data()) + kGuardBytes + index * size_of(type_);
+}
+
+void GuardedTensor::upload() {
+  if (device_ == nullptr) return;
+  if (device_memory_.data() == nullptr) {
+    auto made = DeviceBuffer::make(device_, memory_.bytes());
+    ASSERT_TRUE(made.ok()) << made.status().message();
+    device_memory_ = std::move(made).value();
   }
+  device_->upload(device_memory_.data(), memory_.data(), memory_.bytes());
+}
+
+void GuardedTensor::download() const {
+  if (device_ != nullptr) device_->download(memory_.data(), device_memory_.data(), memory_.bytes());
 }
 
 TensorView GuardedTensor::view() const {
-  TensorView whole = make_view(memory_.floats() + kGuardFloats, n_, total_, h_, w_, layout_);
+  void* const memory = device_ != nullptr ? device_memory_.data() : memory_.data();
+  TensorView whole =
+      make_view(reinterpret_cast<float*>(static_cast<char*>(memory) + kGuardBytes), n_, total_, h_, w_, layout_, type_);
   return total_ == c_ ? whole : whole.channels(first_, c_);
 }
 
 Tensor GuardedTensor::values() const {
-  const TensorView v = view();
+  download();
   Tensor out(n_, c_, h_, w_);
   for (int64_t n = 0; n < n_; ++n)
     for (int64_t c = 0; c < c_; ++c)
-      for (int64_t p = 0; p < v.plane(); ++p)
-        out.at(n, c, p / w_, p % w_) = layout_ == Layout::nchw16c ? v.block(n, c / kBlock)[p * kBlock + c % kBlock]
-                                                                  : v.image(n)[c * v.plane() + p];
+      for (int64_t p = 0; p < h_ * w_; ++p) out.at(n, c, p / w_, p % w_) = load(element(n, first_ + c, p), type_);
   return out;
 }
 
 ::testing::AssertionResult GuardedTensor::intact() const {
-  const float* f = memory_.floats();
-  const size_t count = memory_.bytes() / sizeof(float);
-  for (size_t i = 0; i < kGuardFloats; ++i) {
-    if (bits(f[i]) != kGuardBits) return ::testing::AssertionFailure() << "written before the tensor";
-    if (bits(f[count - 1 - i]) != kGuardBits) return ::testing::AssertionFailure() << "written behind the tensor";
+  download();
+  const auto* const start = static_cast<const unsigned char*>(memory_.data());
+  const auto* const last = start + memory_.bytes() - 1;
+  for (size_t i = 0; i < kGuardBytes; ++i) {
+    if (start[i] != kGuard) return ::testing::AssertionFailure() << "written before the tensor";
+    if (*(last - i) != kGuard) return ::testing::AssertionFailure() << "written behind the tensor";
   }
-  if (layout_ != Layout::nchw16c) return ::testing::AssertionSuccess();
-  const TensorView whole = make_view(memory_.floats() + kGuardFloats, n_, total_, h_, w_, layout_);
-  const int64_t first_block = first_ / kBlock, end_block = first_block + ceil_div(c_, kBlock);
+  const int64_t width = layout_ == Layout::nchw ? c_ : ceil_div(c_, kBlock) * kBlock;  // of the slice
   for (int64_t n = 0; n < n_; ++n)
-    for (int64_t b = 0; b < whole.blocks(); ++b)
-      for (int64_t i = 0; i < whole.plane() * kBlock; ++i) {
-        const float v = whole.block(n, b)[i];
-        const bool mine = b >= first_block && b < end_block;
-        const int64_t channel = b * kBlock + i % kBlock - first_;
+    for (int64_t channel = 0; channel < stored_channels(); ++channel)
+      for (int64_t p = 0; p < h_ * w_; ++p) {
+        const double v = load(element(n, channel, p), type_);
+        const bool mine = channel >= first_ && channel < first_ + width;
         if (!mine && !std::isnan(v))
           return ::testing::AssertionFailure()
-                 << "block " << b << " of image " << n << " outside the slice was written";
-        if (mine && channel >= c_ && v != 0)
+                 << "channel " << channel << " of image " << n << " outside the slice was written";
+        if (mine && channel - first_ >= c_ && v != 0)
           return ::testing::AssertionFailure()
-                 << "padding channel " << channel << " of image " << n << " is " << v << ", not zero";
+                 << "padding channel " << channel - first_ << " of image " << n << " is " << v << ", not zero";
       }
   return ::testing::AssertionSuccess();
 }
@@ -178,8 +227,12 @@ Tensor random_uniform(int64_t n, int64_t c, int64_t h, int64_t w, double low, do
   return t;
 }
 
-Tensor rounded(Tensor x) {
-  for (double& v : x.v) v = static_cast<float>(v);
+Tensor rounded(Tensor x, ElementType type) {
+  char stored[sizeof(float)];
+  for (double& v : x.v) {
+    store(stored, type, v);
+    v = load(stored, type);
+  }
   return x;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include "kernels/rgb_stem.h"
 #include "kernels/upconv2d.h"
+#include "runtime/parameters.h"
 #include "support/compare.h"
 #include "support/reference.h"
 
@@ -27,6 +28,9 @@ struct ConvRun {
   bool in_place = false;  // y is the residual (or residual2 when there is no residual)
   bool slices = true;     // x and y are channel slices of larger tensors
   const StemCase* stem = nullptr;
+  std::shared_ptr<Device> device = nullptr;
+  Layout layout() const { return device != nullptr ? Layout::nhwc : Layout::nchw16c; }
+  ElementType type() const { return device != nullptr ? storage_of(precision) : ElementType::f32; }
 };
 inline int64_t slice_total(int64_t c, bool slice) { return slice ? ceil_div(c, kBlock) * kBlock + 48 : 0; }
 
@@ -57,8 +61,14 @@ inline ConvCase image_of(const ConvCase& c, int64_t n) {
   return one;
 }
 
-inline GuardedTensor blocked_or_dummy(const Tensor& t) {
-  return t.empty() ? GuardedTensor(1, 1, 1, 1, Layout::nchw) : GuardedTensor(t, Layout::nchw16c);
+inline GuardedTensor activation_or_dummy(const Tensor& t, const ConvRun& how) {
+  if (t.empty()) return GuardedTensor(1, 1, 1, 1, Layout::nchw);
+  return GuardedTensor(t, how.layout(), 0, 0, how.device, how.type());
+}
+inline ParameterVector parameters(std::vector<float> values, const ConvRun& how, ThreadPool& pool) {
+  auto made = ParameterVector::make({pool, how.device}, std::move(values));
+  EXPECT_TRUE(made.ok()) << made.status().message();
+  return std::move(made).value();
 }
 
 // A picture and its weights as RgbStem takes them.
@@ -78,23 +88,23 @@ struct StemBuffers {
 // The input of a case in memory. What a stem computes has no memory.
 struct InputBuffers {
   GuardedTensor x, feature;
-  std::vector<float> in_scale, feature_bias;
+  ParameterVector in_scale, feature_bias;
   std::vector<StemBuffers> stem;
   ConvInput in;
   InputBuffers(const ConvCase& c, const ConvRun& how, ThreadPool& pool)
-      : x(c.x, Layout::nchw16c, slice_total(c.x.c, how.slices), how.slices ? 16 : 0),
-        feature(blocked_or_dummy(c.feature)) {
+      : x(c.x, how.layout(), slice_total(c.x.c, how.slices), how.slices ? 16 : 0, how.device, how.type()),
+        feature(activation_or_dummy(c.feature, how)) {
     const auto shape_of = [](const Tensor& t) { return make_view(nullptr, t.n, t.c, t.h, t.w, Layout::nchw16c); };
     const bool has_feature = !c.feature.empty();
     in.x = how.stem != nullptr && !has_feature ? shape_of(c.x) : x.view();
     if (!c.in_scale.empty()) {
-      in_scale = padded_rows(c.in_scale, {c.x.c, c.feature.c});
+      in_scale = parameters(padded_rows(c.in_scale, {c.x.c, c.feature.c}), how, pool);
       in.in_scale = in_scale.data();
     }
     if (has_feature) {
       in.feature = how.stem != nullptr ? shape_of(c.feature) : feature.view();
       in.feature_gain = static_cast<float>(c.feature_gain);
-      feature_bias = padded_rows(Tensor(1, c.feature.c, 1, 1, c.feature_bias), {c.feature.c});
+      feature_bias = parameters(padded_rows(Tensor(1, c.feature.c, 1, 1, c.feature_bias), {c.feature.c}), how, pool);
       in.feature_bias = feature_bias.data();
     }
     if (how.stem != nullptr) in.stem = stem.emplace_back(*how.stem, pool).stem();
@@ -103,18 +113,19 @@ struct InputBuffers {
 
 inline Tensor run_conv2d(const ConvCase& c, const ConvRun& how) {
   ThreadPool pool(how.threads);
-  const auto weights = Conv2dWeights::pack(c.g, to_floats(c.weight.v).data(), c.scale, to_floats(c.bias), pool,
-                                           how.algorithm, c.feature.empty() ? 0 : c.x.c, how.precision);
+  const auto weights = Conv2dWeights::pack(c.g, to_floats(c.weight.v).data(), c.scale, to_floats(c.bias),
+                                           {pool, how.device}, how.algorithm, c.feature.empty() ? 0 : c.x.c, how.precision);
   EXPECT_TRUE(weights.ok()) << weights.status().message();
   if (!weights.ok()) return {};
   const InputBuffers input(c, how, pool);
 
   const int64_t h = c.g.out_size(c.x.h, c.g.kernel_h), w = c.g.out_size(c.x.w, c.g.kernel_w), out = c.g.out_channels;
-  const GuardedTensor residual = blocked_or_dummy(c.residual), residual2 = blocked_or_dummy(c.residual2);
-  std::vector<float> out_scale;
+  const GuardedTensor residual = activation_or_dummy(c.residual, how),
+                      residual2 = activation_or_dummy(c.residual2, how);
+  ParameterVector out_scale;
   ConvEpilogue ep;
   if (!c.out_scale.empty()) {
-    out_scale = padded_rows(c.out_scale, {out});
+    out_scale = parameters(padded_rows(c.out_scale, {out}), how, pool);
     ep.out_scale = out_scale.data();
   }
   ep.slope = static_cast<float>(c.slope);
@@ -124,9 +135,10 @@ inline Tensor run_conv2d(const ConvCase& c, const ConvRun& how) {
   if (!c.residual.empty()) ep.residual = residual.view();
   if (!c.residual2.empty()) ep.residual2 = residual2.view();
 
-  const GuardedTensor fresh(c.x.n, out, h, w, Layout::nchw16c, slice_total(out, how.slices), how.slices ? 32 : 0);
+  const GuardedTensor fresh(c.x.n, out, h, w, how.layout(), slice_total(out, how.slices), how.slices ? 32 : 0, how.device,
+                            how.type());
   const GuardedTensor& y = !how.in_place ? fresh : c.residual.empty() ? residual2 : residual;
-  const Status status = run_planned(pool, [&](Exec& exec) {
+  const Status status = run_planned(pool, how.device, how.type(), [&](Exec& exec) {
     conv2d(exec, *weights, input.in, ep, y.view());
     return Status();
   });
@@ -140,22 +152,22 @@ inline Tensor run_upconv2d(const ConvCase& c, const ConvRun& how) {
   ThreadPool pool(how.threads);
   const int64_t out = c.g.out_channels;
   const auto weights =
-      UpConv2dWeights::pack(c.g.in_channels, out, to_floats(c.weight.v).data(), c.scale, to_floats(c.bias), pool,
-                            c.feature.empty() ? 0 : c.x.c, how.algorithm, how.precision);
+      UpConv2dWeights::pack(c.g.in_channels, out, to_floats(c.weight.v).data(), c.scale, to_floats(c.bias),
+                            {pool, how.device}, c.feature.empty() ? 0 : c.x.c, how.algorithm, how.precision);
   EXPECT_TRUE(weights.ok()) << weights.status().message();
   if (!weights.ok()) return {};
   const InputBuffers input(c, how, pool);
-  std::vector<float> out_scale;
+  ParameterVector out_scale;
   ConvEpilogue ep;
   if (!c.out_scale.empty()) {
-    out_scale = padded_rows(c.out_scale, {out});
+    out_scale = parameters(padded_rows(c.out_scale, {out}), how, pool);
     ep.out_scale = out_scale.data();
   }
   ep.slope = static_cast<float>(c.slope);
   ep.gain = static_cast<float>(c.gain);
-  const GuardedTensor y(c.x.n, out, 2 * c.x.h, 2 * c.x.w, Layout::nchw16c, slice_total(out, how.slices),
-                        how.slices ? 32 : 0);
-  const Status status = run_planned(pool, [&](Exec& exec) {
+  const GuardedTensor y(c.x.n, out, 2 * c.x.h, 2 * c.x.w, how.layout(), slice_total(out, how.slices),
+                        how.slices ? 32 : 0, how.device, how.type());
+  const Status status = run_planned(pool, how.device, how.type(), [&](Exec& exec) {
     upconv2d(exec, *weights, input.in, ep, y.view());
     return Status();
   });

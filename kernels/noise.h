@@ -4,7 +4,7 @@
 
 namespace gpen {
 
-// Fills a blocked tensor. Every value depends on seed, layer, channel and position alone, so a run can be repeated and
+// Fills an activation; nothing when exec.dry(). Every value depends on seed, layer, channel and position alone, so a run can be repeated and
 // an image gets the same noise alone and in a batch. The zero channels of the last block are written as zero.
 void fill_normal_noise(Exec& exec, uint64_t seed, uint64_t layer, TensorView t);
 

@@ -1,6 +1,8 @@
-#include "layers/noise.h"
+#include "kernels/noise.h"
 
 #include <cmath>
+
+#include "kernels/gpu_kernels.h"
 
 namespace gpen {
 
@@ -24,6 +26,8 @@ float normal(uint64_t key, uint64_t index) {
 }  // namespace
 
 void fill_normal_noise(Exec& exec, uint64_t seed, uint64_t layer, TensorView t) {
+  if (exec.device != nullptr) return exec.device->kernels().fill_normal_noise(exec, seed, layer, t);
+  if (exec.dry()) return;
   const uint64_t key = mix(mix(seed + 1) + layer);
   exec.pool.parallel_for(t.n * t.blocks(), [&](int64_t item, int) {
     const int64_t n = item / t.blocks(), b = item % t.blocks();

@@ -1,0 +1,87 @@
+// conv2d on a device: the convolution as a matrix product (conv_gemm_kernel.h). The encoder's blurred convolutions blur
+// into a scratch picture first.
+#include <algorithm>
+
+#include "kernels/conv2d_impl.h"
+#include "kernels/conv_gemm_device.h"
+#include "kernels/gpu_functions.h"
+
+namespace gpen::GPEN_GPU_NS {
+
+void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, int64_t steps) {
+  ConvWork work;
+  work.phases = problem.phases;
+  for (int i = 0; i < problem.phases; ++i) work.rows[i] = int64_t{problem.phase[i].out_h} * problem.phase[i].out_w;
+  work.out_channels = problem.out_channels;
+  work.steps = steps;
+  const int chunk = GpuConvWeights::kChunkBytes / static_cast<int>(size_of(storage_of(precision)));
+  work.coefficient_bytes = static_cast<size_t>((problem.x.chunks + 2 * problem.feature.chunks) * chunk) * sizeof(float);
+  const ConvPlan plan = choose_plan(work, exec.device->info());
+  const ConvTileShape shape = shape_of(plan.tile);
+  const int64_t tiles = row_tiles(work, shape.rows);
+  int first_tile = 0;
+  for (int i = 0; i < problem.phases; ++i) {
+    problem.phase[i].first_tile = first_tile;
+    first_tile += static_cast<int>(ceil_div(work.rows[i], shape.rows));
+  }
+  problem.splits = plan.splits;
+  problem.counters = exec.device->counters();
+  // The counters are for all images of a launch; beyond them the batch is cut.
+  const int64_t counted = tiles * ceil_div(work.out_channels, shape.columns);
+  const int64_t at_once = plan.splits > 1 ? std::max<int64_t>(1, Device::kCounters / counted) : problem.images;
+  const int64_t images = std::min<int64_t>(problem.images, at_once);
+  Workspace::Handle partial;
+  if (plan.splits > 1)
+    problem.partial = exec.ws.take(static_cast<size_t>(images * counted * plan.splits * shape.rows * shape.columns), &partial);
+  if (!exec.dry()) {
+    ConvGemmFn* const kernel = precision == Precision::fp16    ? conv_gemm_fp16
+                               : precision == Precision::bf16  ? conv_gemm_bf16
+                               : precision == Precision::tf32  ? conv_gemm_tf32
+                               : precision == Precision::fp16_fast ? conv_gemm_fp16_fast
+                                                               : conv_gemm_fp32;
+    const int64_t all = problem.images;
+    problem.images = static_cast<int>(images);
+    for (int64_t first = 0; first < all; first += images) {
+      problem.images = static_cast<int>(std::min(images, all - first));
+      kernel(*exec.device, images_from(problem, first, size_of(storage_of(precision))), plan.tile, tiles);
+    }
+  }
+  if (plan.splits > 1) exec.ws.give_back(partial);
+}
+
+void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const ConvEpilogue& ep, TensorView y) {
+  const GpuConvWeights& w = weights.impl().gpu;
+  const ConvGeometry& g = weights.geometry();
+  if (in.stem.weight != nullptr)
+    return exec.device->note_error(fail(Code::internal, "conv2d: a device does not compute the stem on the way"));
+  ConvInput input = in;
+  Workspace::Handle blurred;
+  if (g.blur_pad > 0) {
+    input.x = exec.activation(in.x.n, in.x.c, in.x.h + 2 * g.blur_pad - 3, in.x.w + 2 * g.blur_pad - 3, &blurred);
+    blur_1331(exec, in.x, g.blur_pad, 1.f / 64, {}, input.x);
+  }
+  ConvGemm p = conv_problem(w, input, y);
+  p.shift = g.upsample == 2 ? 1 : 0;
+  p.logical_h = static_cast<int>(input.x.h) << p.shift;
+  p.logical_w = static_cast<int>(input.x.w) << p.shift;
+  p.stride = g.stride;
+  p.pad = g.pad;
+  p.reflect = g.pad_mode == PadMode::reflect;
+  p.out_scale = ep.out_scale;
+  p.bias = w.bias.floats();
+  p.slope = ep.slope;
+  p.gain = ep.gain;
+  p.residual = tensor_of(ep.residual);
+  p.residual_slope = ep.residual_slope;
+  p.residual2 = tensor_of(ep.residual2);
+  p.gain2 = ep.gain2;
+  p.phase[0] = {static_cast<int>(y.h), static_cast<int>(y.w), 0, 0, 0, static_cast<int>(w.taps), 0};
+  for (int ky = 0; ky < g.kernel_h; ++ky)
+    for (int kx = 0; kx < g.kernel_w; ++kx)
+      p.tap[ky * g.kernel_w + kx] = {static_cast<int8_t>(ky), static_cast<int8_t>(kx),
+                                     static_cast<uint8_t>(ky * g.kernel_w + kx)};
+  run_conv_gemm(exec, p, w.precision, w.taps * w.chunks());
+  if (g.blur_pad > 0) exec.ws.give_back(blurred);
+}
+
+}  // namespace gpen::GPEN_GPU_NS

@@ -1,0 +1,102 @@
+// The convolutions of a device as matrix products on the fly (implicit GEMM): what the host hands to the kernels.
+//
+// Rows are the output pixels of one image, columns the output channels, the inner dimension runs over the taps and, for
+// each, over chunks of 128 bytes of input channels (gpu_weights.h). A block computes a tile of rows x columns; the tiles
+// of up to four phases (the parities of an up-convolution's output) are one launch, longest phase first.
+#pragma once
+#include <cstdint>
+#include <optional>
+
+#include "runtime/precision.h"
+#include "runtime/device.h"
+
+namespace gpen {
+
+struct ConvGemmPart {  // x, or the feature whose activation is computed on the way
+  const void* data = nullptr;
+  int64_t batch_stride = 0;
+  int pixel_stride = 0;
+  int channels = 0;  // rounded up to 16: what is in memory
+  int chunks = 0;
+};
+
+struct ConvGemmTensor {  // the output and what is added to it: row (y, x) at data + (y * width + x) * pixel_stride
+  void* data = nullptr;
+  int64_t batch_stride = 0;
+  int pixel_stride = 0;
+};
+
+struct ConvGemmPhase {
+  int out_h = 0, out_w = 0;
+  int y_offset = 0, x_offset = 0;  // output pixel (i, j) is written to (i * out_step + y_offset, j * out_step + x_offset)
+  int first_tap = 0, taps = 0;
+  int first_tile = 0;  // along the rows, counted over all phases
+};
+
+struct ConvGemmTap {
+  int8_t dy, dx;    // added to (i * stride - pad, j * stride - pad)
+  uint8_t weights;  // its place in the packed weights
+};
+
+struct ConvGemm {
+  static constexpr int kMaxTaps = 49, kMaxPhases = 4;
+  ConvGemmPart x, feature;
+  const float* in_scale = nullptr;  // [image][channels of x and feature, each rounded up to 16]
+  float feature_gain = 1;
+  const float* feature_bias = nullptr;
+  int in_w = 0;                      // of the tensors
+  int logical_h = 0, logical_w = 0;  // after enlargement by 1 << shift
+  int shift = 0, stride = 1, pad = 0, reflect = 0;
+  const void* weights = nullptr;
+  const float* weight_scale = nullptr;
+  const float* bias = nullptr;
+  int out_channels = 0, out_padded = 0;  // rounded up to 16; rows of the weights
+  const float* out_scale = nullptr;      // [image][out_channels]
+  float slope = 1, gain = 1, residual_slope = 1, gain2 = 1;
+  ConvGemmTensor y, residual, residual2;
+  int y_width = 0, out_step = 1;
+  int images = 0;
+  int splits = 1;            // of the inner dimension: that many blocks share a tile
+  float* partial = nullptr;  // [tile][split][rows][columns] when splits > 1
+  unsigned* counters = nullptr;
+  int phases = 1;
+  ConvGemmPhase phase[kMaxPhases];
+  ConvGemmTap tap[kMaxTaps];
+};
+
+// Tiles that the kernels are compiled for.
+enum class ConvTile : uint8_t { m128n128, m128n64, m64n64 };
+struct ConvTileShape {
+  const char* name;
+  int rows, columns, stages;
+  // Shared memory of a block; coefficient_bytes: of the input scales and the feature's bias.
+  size_t shared_bytes(size_t coefficient_bytes) const {
+    return static_cast<size_t>(stages) * (static_cast<size_t>(rows + columns) * 128 + static_cast<size_t>(rows)) + coefficient_bytes;
+  }
+};
+constexpr ConvTileShape shape_of(ConvTile t) {
+  constexpr ConvTileShape kShapes[] = {{"128x128", 128, 128, 3}, {"128x64", 128, 64, 3}, {"64x64", 64, 64, 3}};
+  return kShapes[static_cast<int>(t)];
+}
+
+// Which tile and how many splits: forced by tests and benchmarks, otherwise chosen by choose_plan.
+struct ConvPlan {
+  ConvTile tile = ConvTile::m64n64;
+  int splits = 1;
+};
+// For one image: `tiles_of(rows)` counts the tiles of so many rows over all phases, steps are chunks times taps of the
+// longest phase. Does not depend on the batch, so an image alone and in a batch gives the same bits.
+struct ConvWork {
+  int64_t rows[ConvGemm::kMaxPhases] = {};  // output pixels of each phase
+  int phases = 1;
+  int64_t out_channels = 0;
+  int64_t steps = 0;
+  size_t coefficient_bytes = 0;
+};
+ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device);
+// For tests and benchmarks: every convolution from now on with this plan (splits are reduced where there are fewer
+// steps); nullopt: chosen again. Not for use beside running networks.
+void force_conv_plan(std::optional<ConvPlan> plan);
+int64_t row_tiles(const ConvWork& work, int rows);
+
+}  // namespace gpen
