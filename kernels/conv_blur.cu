@@ -1,5 +1,6 @@
 // blur_1331: memory-bound; a thread computes a run of rows of one 16-byte piece of channels of a column.
 #include "kernels/conv_gemm_functions.h"
+#include "kernels/gpu_elements.h"
 
 namespace gpen::GPEN_GPU_NS {
 
@@ -20,24 +21,16 @@ struct BlurArguments {
 
 template <class T>
 struct Piece {
-  static constexpr int kValues = 16 / sizeof(T);
+  static constexpr int kValues = kVectorWidth<T>;
   float v[kValues];
 };
 
 template <class T>
 __device__ __forceinline__ void add_weighted(Piece<T>& sum, const T* from, float weight) {
-  const uint4 raw = __ldg(reinterpret_cast<const uint4*>(from));
-  const uint32_t words[4] = {raw.x, raw.y, raw.z, raw.w};
+  float v[kVectorWidth<T>];
+  load_vector<T>(v, from);
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    if constexpr (sizeof(T) == 4) {
-      sum.v[i] = fmaf(weight, __uint_as_float(words[i]), sum.v[i]);
-    } else {
-      const float2 pair = gpu::unpack2<T>(words[i]);
-      sum.v[2 * i] = fmaf(weight, pair.x, sum.v[2 * i]);
-      sum.v[2 * i + 1] = fmaf(weight, pair.y, sum.v[2 * i + 1]);
-    }
-  }
+  for (int i = 0; i < kVectorWidth<T>; ++i) sum.v[i] = fmaf(weight, v[i], sum.v[i]);
 }
 
 __device__ __forceinline__ float tap_weight(int tap) { return tap == 0 || tap == 3 ? 1.f : 3.f; }
@@ -64,15 +57,7 @@ __device__ __forceinline__ void store(const BlurArguments& p, const Piece<T>& su
     const float u = fmaf(sum.v[i], p.factor, p.bias == nullptr ? 0.f : __ldg(p.bias + channel + i));
     v.v[i] = (u > 0 ? u : p.slope * u) * p.gain;
   }
-  uint32_t words[4];
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    if constexpr (sizeof(T) == 4)
-      words[i] = __float_as_uint(v.v[i]);
-    else
-      words[i] = gpu::pack2<T>(v.v[2 * i], v.v[2 * i + 1]);
-  }
-  *reinterpret_cast<uint4*>(to) = make_uint4(words[0], words[1], words[2], words[3]);
+  store_vector<T>(to, v.v);
 }
 
 template <class T>
@@ -132,14 +117,7 @@ void blur_1331(Exec& exec, const TensorView& x, int pad, float factor, const Blu
                         epilogue.slope,
                         epilogue.gain};
   const int64_t channels = x.blocks() * kBlock;
-  switch (x.type) {
-    case ElementType::f32:
-      return launch_blur<float>(*exec.device, p, channels, x.n);
-    case ElementType::f16:
-      return launch_blur<gpu::half_t>(*exec.device, p, channels, x.n);
-    case ElementType::bf16:
-      return launch_blur<gpu::bf16_t>(*exec.device, p, channels, x.n);
-  }
+  with_type(x.type, [&](auto zero) { launch_blur<decltype(zero)>(*exec.device, p, channels, x.n); });
 }
 
 }  // namespace gpen::GPEN_GPU_NS

@@ -6,6 +6,7 @@
 #pragma once
 #include "kernels/conv_gemm.h"
 #include "kernels/conv_math.h"
+#include "kernels/gpu_elements.h"
 
 namespace gpen::GPEN_GPU_NS {
 
@@ -74,39 +75,11 @@ struct ConvPoint {
   }
 };
 
-template <class T>
-__device__ __forceinline__ void load_piece(const ConvGemmTensor& t, size_t at, float (&v)[16 / sizeof(T)]) {
-  const uint4 raw = *reinterpret_cast<const uint4*>(static_cast<const T*>(t.data) + at);
-  const uint32_t words[4] = {raw.x, raw.y, raw.z, raw.w};
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    if constexpr (sizeof(T) == 4) {
-      v[i] = __uint_as_float(words[i]);
-    } else {
-      const float2 pair = gpu::unpack2<T>(words[i]);
-      v[2 * i] = pair.x;
-      v[2 * i + 1] = pair.y;
-    }
-  }
-}
-template <class T>
-__device__ __forceinline__ void store_piece(const ConvGemmTensor& t, size_t at, const float (&v)[16 / sizeof(T)]) {
-  uint32_t words[4];
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    if constexpr (sizeof(T) == 4)
-      words[i] = __float_as_uint(v[i]);
-    else
-      words[i] = gpu::pack2<T>(v[2 * i], v[2 * i + 1]);
-  }
-  *reinterpret_cast<uint4*>(static_cast<T*>(t.data) + at) = make_uint4(words[0], words[1], words[2], words[3]);
-}
-
 // Epilogue of a whole tile that lies in shared memory.
 template <class T, int kRows, int kColumns, int kPitch, int kThreads>
 __device__ __forceinline__ void finish_tile(const ConvGemm& p, const ConvGemmPhase& phase, const float* tile, int image,
                                             int first_pixel, int first_channel, float power, int thread) {
-  constexpr int kValues = 16 / sizeof(T), kAcross = kColumns / kValues;
+  constexpr int kValues = kVectorWidth<T>, kAcross = kColumns / kValues;
   for (int piece = thread; piece < kRows * kAcross; piece += kThreads) {
     const int row = piece / kAcross, column = piece % kAcross * kValues;
     const int pixel = first_pixel + row, channel = first_channel + column;
@@ -125,7 +98,7 @@ __device__ __forceinline__ void finish_tile(const ConvGemm& p, const ConvGemmPha
     const auto at = [&](const ConvGemmTensor& t) { return image * t.batch_stride + place * t.pixel_stride + channel; };
     if (p.residual.data != nullptr) {
       float r[kValues];
-      load_piece<T>(p.residual, at(p.residual), r);
+      load_vector<T>(r, static_cast<const T*>(p.residual.data) + at(p.residual));
 #pragma unroll
       for (int k = 0; k < kValues; ++k) {
         v[k] += r[k];
@@ -134,11 +107,11 @@ __device__ __forceinline__ void finish_tile(const ConvGemm& p, const ConvGemmPha
     }
     if (p.residual2.data != nullptr) {
       float r[kValues];
-      load_piece<T>(p.residual2, at(p.residual2), r);
+      load_vector<T>(r, static_cast<const T*>(p.residual2.data) + at(p.residual2));
 #pragma unroll
       for (int k = 0; k < kValues; ++k) v[k] = fmaf(v[k], p.gain2, r[k]);
     }
-    store_piece<T>(p.y, at(p.y), v);
+    store_vector<T>(static_cast<T*>(p.y.data) + at(p.y), v);
   }
 }
 

@@ -9,6 +9,7 @@ const GpuKernels& gpu_kernels() {
       .to_rgb = to_rgb,
       .linear = linear,
       .pixel_norm = pixel_norm,
+      .mapping_network = mapping_network,
       .to_stem_pixels = to_stem_pixels,
       .apply_rgb_stem = apply_rgb_stem,
       .fill_normal_noise = fill_normal_noise,

@@ -7,6 +7,7 @@
 #include "kernels/depthwise_conv2d.h"
 #include "kernels/layout.h"
 #include "kernels/linear.h"
+#include "kernels/mapping.h"
 #include "kernels/max_pool.h"
 #include "kernels/noise.h"
 #include "kernels/picture.h"
@@ -22,6 +23,7 @@ struct GpuKernels {
   decltype(&gpen::to_rgb) to_rgb;
   decltype(&gpen::linear) linear;
   decltype(&gpen::pixel_norm) pixel_norm;
+  decltype(&gpen::mapping_network) mapping_network;
   decltype(&gpen::to_stem_pixels) to_stem_pixels;
   decltype(&gpen::apply_rgb_stem) apply_rgb_stem;
   decltype(&gpen::fill_normal_noise) fill_normal_noise;

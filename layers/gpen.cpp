@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "kernels/layout.h"
+#include "kernels/mapping.h"
 #include "kernels/noise.h"
 #include "kernels/rgb_stem.h"
 #include "layers/styled_conv.h"
@@ -54,17 +55,6 @@ constexpr size_t kMaxStyled = 3 * kMaxLevels;
 struct Styles {
   std::array<const float*, kMaxStyled> conv, demodulation, rgb;
 };
-
-// n rows of `count` values, from rows `stride` apart to rows without gaps.
-void copy_rows(Exec& exec, const float* from, int64_t stride, int64_t n, int64_t count, float* to) {
-  if (exec.dry()) return;
-  for (int64_t i = 0; i < n; ++i) {
-    if (exec.device != nullptr)
-      exec.device->copy(to + i * count, from + i * stride, static_cast<size_t>(count) * sizeof(float));
-    else
-      std::copy_n(from + i * stride, count, to + i * count);
-  }
-}
 
 }  // namespace
 
@@ -199,25 +189,8 @@ Status GpenNet::Impl::load(const WeightStore& store) {
 
 // The style vector of every image, [n][style_dim], and on the way the encoder's map as it is, planar.
 void GpenNet::Impl::map_latent(Exec& exec, const TensorView& encoded, const TensorView& planar, float* latent) {
-  const int64_t n = encoded.n, flat = encoded.c * 16, dim = arch.style_dim, stride = ceil_div(dim, kBlock) * kBlock;
-  Workspace::Handle handles[2];
-  float* a = exec.ws.take(static_cast<size_t>(n * stride), &handles[0]);
-  float* b = exec.ws.take(static_cast<size_t>(n * stride), &handles[1]);
   (void)to_planar(exec, encoded, planar);
-  const auto layer = [&](const LinearWeights& w, const float* x, int64_t x_stride, float* y) {
-    const LinearJob job{&w, x, x_stride, y, stride};
-    linear(exec, std::span(&job, 1), n, LinearForm::fused_lrelu);
-  };
-  layer(final_linear, planar.data, flat, a);
-  pixel_norm(exec, a, n, dim, stride);
-  for (const LinearWeights& w : style) {
-    layer(w, a, stride, b);
-    std::swap(a, b);
-  }
-  // Contiguous rows of style_dim.
-  copy_rows(exec, a, stride, n, dim, latent);
-  exec.ws.give_back(handles[1]);
-  exec.ws.give_back(handles[0]);
+  mapping_network(exec, final_linear, style, planar.data, encoded.n, arch.style_dim, latent);
 }
 
 // The styles of all layers from the latent vectors, and the demodulation factors of the convolutions from the styles.

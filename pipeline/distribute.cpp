@@ -44,9 +44,13 @@ class Queue {
   void finish(size_t item) {
     const std::lock_guard lock(mutex_);
     done_[item] = true;
-    while (!failed_ && reported_ < d_.items && done_[reported_]) {
-      const size_t next = reported_++;
-      if (d_.finished) d_.finished(next);
+    try {
+      while (!failed_ && reported_ < d_.items && done_[reported_]) {
+        const size_t next = reported_++;
+        if (d_.finished) d_.finished(next);
+      }
+    } catch (const std::bad_alloc&) {
+      failed_ = true;  // before anybody else reports
     }
   }
   bool leave() {

@@ -89,7 +89,7 @@ TEST_F(BadInput, HugeHeaderTakesNoMemory) {
 #endif
   write_text(gpen / "huge.png", png_header(30000, 30000));
   gpen.limit_memory(size_t{1} << 31);
-  EXPECT_EQ(aligned({"-i", "huge.png"}).code, 4);
+  EXPECT_EQ(aligned({"-i", "huge.png", "--device", "cpu"}).code, 4);
 }
 
 TEST_F(BadInput, OutOfMemoryIsSix) {
@@ -98,8 +98,8 @@ TEST_F(BadInput, OutOfMemoryIsSix) {
 #endif
   save("in.png", test_picture(64, 64));
   gpen.limit_memory(size_t{120} << 20);
-  const CommandResult r =
-      gpen({"restore", "-m", "identity", "--size", "2048", "--aligned", "-i", "in.png", "-o", "out.png", "-j", "1"});
+  const CommandResult r = gpen({"restore", "-m", "identity", "--size", "2048", "--aligned", "-i", "in.png", "-o",
+                                "out.png", "-j", "1", "--device", "cpu"});
   EXPECT_EQ(r.code, 6) << r.err;
   EXPECT_TRUE(contains(r.err, "memory") || contains(r.err, "allocate")) << r.err;
   EXPECT_EQ(gpen.listing(), Lines{"in.png"});

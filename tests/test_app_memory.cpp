@@ -10,7 +10,8 @@ namespace {
 
 double peak_mb(const CommandLine& gpen, const std::string& model, const std::string& reps,
                const std::string& precision = "fp32") {
-  const CommandResult r = gpen({"bench", "-m", model, "--reps", reps, "-j", "2", "--precision", precision, "--json"});
+  const CommandResult r =
+      gpen({"bench", "-m", model, "--reps", reps, "-j", "2", "--device", "cpu", "--precision", precision, "--json"});
   EXPECT_EQ(r.code, 0) << r.err;
   return r.code == 0 ? nlohmann::json::parse(r.out)["results"][0]["peak_rss_mb"].get<double>() : 0;
 }

@@ -145,19 +145,22 @@ TEST_F(ModelCommands, InferRefusesWhatDoesNotFit) {
 }
 
 TEST_F(ModelCommands, BenchWritesTheAgreedJson) {
-  const CommandResult file = gpen({"bench", "-m", kTiny, "--reps", "2", "--batch", "2", "-j", "1", "--json", "b.json"});
+  const CommandResult file =
+      gpen({"bench", "-m", kTiny, "--reps", "2", "--batch", "2", "-j", "1", "--device", "cpu", "--json", "b.json"});
   ASSERT_EQ(file.code, 0) << file.err;
   EXPECT_TRUE(contains(file.out, "median")) << file.out;
-  const CommandResult printed = gpen({"bench", "-m", kTiny, "--reps", "2", "--batch", "2", "-j", "1", "--json"});
+  const CommandResult printed =
+      gpen({"bench", "-m", kTiny, "--reps", "2", "--batch", "2", "-j", "1", "--device", "cpu", "--json"});
   ASSERT_EQ(printed.code, 0) << printed.err;
   for (const std::string& text : {read_text(gpen / "b.json"), printed.out}) {
     const json bench = json::parse(text);
     ASSERT_EQ(bench.size(), 1u);
     ASSERT_EQ(bench["results"].size(), 1u);
     const json& r = bench["results"][0];
-    EXPECT_EQ(r.size(), 11u);
+    EXPECT_EQ(r.size(), 12u);
     EXPECT_FALSE(r["isa"].get<std::string>().empty());
     EXPECT_EQ(r["arch"], kTiny);
+    EXPECT_EQ(r["model"], kTiny);
     EXPECT_EQ(r["device"], "cpu");
     EXPECT_EQ(r["precision"], "fp32");
     EXPECT_EQ(r["batch"], 2);

@@ -237,6 +237,7 @@ TEST_F(Restore, CompareSaveFacesBoxesAndReport) {
   const json report = json::parse(r.out);
   EXPECT_EQ(report["model"], "sharpen");
   EXPECT_EQ(report["precision"], "fp32");
+  EXPECT_FALSE(report["device"].get<std::string>().empty());
   EXPECT_FALSE(report["isa"].get<std::string>().empty());
   EXPECT_EQ(report["size"], 256);
   EXPECT_EQ(report["done"], 1);

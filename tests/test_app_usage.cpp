@@ -97,6 +97,12 @@ TEST_F(Usage, WrongUseIsTwo) {
       {"restore", "-i", "a.png", "--precision", "fp8"},
       {"restore", "-i", "a.png", "--device", "tpu"},
       {"restore", "-i", "a.png", "--device", "cuda:"},
+      {"restore", "-i", "a.png", "--device", "cuda:-1"},
+      {"restore", "-i", "a.png", "--device", "cuda:1x"},
+      {"restore", "-i", "a.png", "--device", "cuda:0,"},
+      {"restore", "-i", "a.png", "--device", "cpu,cuda:0"},
+      {"restore", "-i", "a.png", "--device", "cuda:1,cuda:1"},
+      {"restore", "-i", "a.png", "--device", "cuda,cuda:0"},
       {"restore", "-i", "a.png", "-j", "0"},
       {"detect"},
       {"convert", "x.pth"},
@@ -135,19 +141,34 @@ TEST_F(Usage, UnderscoreAndDashAreAlike) {
   EXPECT_TRUE(contains(value.err, "missing_photo.png")) << value.err;
 }
 
-TEST_F(Usage, DevicesOfOtherBuildsAreFive) {
-  for (const auto& options : std::vector<std::vector<std::string>>{
-           {"--device", "cuda"}, {"--device", "cuda:1"}, {"--precision", "tf32"}, {"--precision=fp16"}}) {
-    for (const std::vector<std::string>& start :
-         {std::vector<std::string>{"restore", "-i", "a.png", "-m", "identity", "--aligned"},
-          {"detect", "-i", "a.png", "--detector", "x.pth"},
-          {"infer", "-m", "x.pth", "-i", "a", "-o", "b"},
-          {"bench", "-m", "gpen:size=32,narrow=0.0625"}}) {
-      std::vector<std::string> line = start;
+// What computes, with weights and pictures that are not there: the device is looked at first.
+const std::vector<std::vector<std::string>> kComputing = {{"restore", "-i", "a.png", "-m", "identity", "--aligned"},
+                                                          {"detect", "-i", "a.png", "--detector", "x.pth"},
+                                                          {"infer", "-m", "x.pth", "-i", "a", "-o", "b"},
+                                                          {"bench", "-m", "gpen:size=32,narrow=0.0625"}};
+
+TEST_F(Usage, DevicesThatAreNotThereAreFive) {
+  std::vector<std::pair<std::vector<std::string>, std::string>> refused = {
+      {{"--device", "cuda:9999"}, "--device cuda:9999: "},
+      {{"--device", "cuda:0,cuda:9999"}, "--device cuda:0,cuda:9999: "}};
+  for (const char* precision : {"tf32", "fp16", "fp16-fast"})
+    refused.push_back({{"--device", "cpu", "--precision", precision},
+                       std::string("--precision ") + precision + ": the CPU computes in fp32 or bf16"});
+  refused.push_back({{"--device=cpu", "--precision=fp16_fast"}, "--precision fp16-fast: the CPU computes in"});
+  const auto cuda = nlohmann::json::parse(gpen({"devices", "--json"}).out)["cuda"];
+  if (!cuda["usable"].get<bool>()) {  // a machine, or a build, without
+    const std::string reason = cuda["reason"];
+    EXPECT_FALSE(reason.empty());
+    refused.push_back({{"--device", "cuda"}, "--device cuda: " + reason + "; use --device cpu"});
+    refused.push_back({{"--device", "cuda:1"}, "--device cuda:1: " + reason});
+    refused.push_back({{"--precision", "fp16"}, "--precision fp16: the CPU computes in fp32 or bf16"});
+  }
+  for (const auto& [options, words] : refused) {
+    for (std::vector<std::string> line : kComputing) {
       line.insert(line.end(), options.begin(), options.end());
       const CommandResult r = gpen(line);
-      EXPECT_EQ(r.code, 5) << start[0] << " " << options[0] << r.err;
-      EXPECT_TRUE(contains(r.err, options[0].substr(0, 8))) << r.err;
+      EXPECT_EQ(r.code, 5) << line[0] << " " << words << r.err;
+      EXPECT_TRUE(contains(r.err, words)) << line[0] << " " << words << "\n" << r.err;
     }
   }
   gpen.set_environment("GPEN_ISA", "mmx");
@@ -198,7 +219,25 @@ TEST_F(Usage, DevicesPrintsTheMachine) {
   const auto parsed = nlohmann::json::parse(json.out);
   EXPECT_GE(parsed["cpu"]["cores"].get<int>(), 1);
   EXPECT_FALSE(parsed["cpu"]["isa"].get<std::string>().empty());
-  EXPECT_FALSE(parsed["cuda"]["backend"].get<bool>());
+  // Either devices that can be used, or the reason why there are none.
+  const auto& cuda = parsed["cuda"];
+  bool usable = false;
+  for (const auto& device : cuda["devices"]) {
+    EXPECT_EQ(device["name"].get<std::string>().rfind("cuda:", 0), 0u);
+    EXPECT_TRUE(contains(text.out, device["name"].get<std::string>())) << text.out;
+    EXPECT_TRUE(contains(text.out, device["model"].get<std::string>())) << text.out;
+    EXPECT_GE(device["multiprocessors"].get<int>(), 1);
+    EXPECT_GE(device["memory_mb"].get<int>(), 1);
+    EXPECT_EQ(device["usable"].get<bool>(), device["sm"].get<int>() >= 75);
+    EXPECT_EQ(device["precisions"].empty(), !device["usable"].get<bool>());
+    usable = usable || device["usable"].get<bool>();
+  }
+  EXPECT_EQ(cuda["usable"].get<bool>(), usable);
+  EXPECT_EQ(cuda["reason"].get<std::string>().empty(), usable);
+  EXPECT_TRUE(usable || contains(text.out, "not usable: " + cuda["reason"].get<std::string>())) << text.out;
+  if (!cuda["backend"].get<bool>()) {
+    EXPECT_EQ(cuda["reason"], "this build has no CUDA backend");
+  }
 }
 
 TEST_F(Usage, FullStandardOutputIsFour) {

@@ -278,7 +278,16 @@ void Worker::suspend() {
   GPEN_IF_ASAN(__sanitizer_finish_switch_fiber(f.fake_stack, nullptr, nullptr);)
 }
 
-void run_grid(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& body) {
+namespace {
+std::atomic<bool> block_failed{false};
+}
+
+void pause() {
+  if (block_failed) throw Error("another block has failed");
+  std::this_thread::yield();
+}
+
+void run_grid(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& body, bool together) {
   const uint64_t threads = uint64_t{block.x} * block.y * block.z, blocks = uint64_t{grid.x} * grid.y * grid.z;
   if (threads == 0 || block.x > 1024 || block.y > 1024 || block.z > 64 || threads > 1024)
     throw Error("block of " + text(block) + " threads");
@@ -291,6 +300,7 @@ void run_grid(dim3 grid, dim3 block, size_t shared_bytes, const std::function<vo
   std::atomic<uint64_t> next{0};
   std::mutex mutex;
   std::exception_ptr failure;
+  block_failed = false;
   const auto work = [&] {
     for (uint64_t i; (i = next++) < blocks;) {
       const uint64_t b = sequence[i];
@@ -303,13 +313,20 @@ void run_grid(dim3 grid, dim3 block, size_t shared_bytes, const std::function<vo
         const std::lock_guard lock(mutex);
         if (!failure) failure = std::current_exception();
         next = blocks;
+        block_failed = true;
       }
     }
   };
   std::vector<std::thread> helpers;
   try {
-    for (int i = 1; i < settings().workers; ++i) helpers.emplace_back(work);
-  } catch (const std::system_error&) {  // Fewer threads do as well.
+    const auto workers = together ? blocks : static_cast<uint64_t>(settings().workers);
+    for (uint64_t i = 1; i < workers; ++i) helpers.emplace_back(work);
+  } catch (const std::system_error&) {  // Fewer threads do as well, unless the blocks wait for one another.
+    if (together) {
+      block_failed = true;
+      for (std::thread& t : helpers) t.join();
+      throw Error("no OS thread for each of " + std::to_string(blocks) + " blocks");
+    }
   }
   work();
   for (std::thread& t : helpers) t.join();
@@ -317,12 +334,12 @@ void run_grid(dim3 grid, dim3 block, size_t shared_bytes, const std::function<vo
 }
 
 Status run_kernel(const char* name, const char* file, int line, dim3 grid, dim3 block, size_t shared_bytes,
-                  size_t shared_limit, const std::function<void()>& body) {
+                  size_t shared_limit, const std::function<void()>& body, bool together) {
   const auto error = [&](Code code, const char* what) { return fail(code, name, " (", file, ":", line, "): ", what); };
   if (shared_bytes > shared_limit)
     return error(Code::internal, concat(shared_bytes, " of ", shared_limit, " bytes of shared memory").c_str());
   try {
-    run_grid(grid, block, shared_bytes, body);
+    run_grid(grid, block, shared_bytes, body, together);
     return {};
   } catch (const Error& e) {
     return error(Code::internal, e.what());

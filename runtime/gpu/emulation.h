@@ -177,12 +177,15 @@ class Worker {
   [[maybe_unused]] char begin_ = 0, end_ = 0, barrier_[2] = {}, warp_tags_[kWarpSize] = {};
 };
 
-// Runs body() as every thread of the grid. Throws Error.
-void run_grid(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& body);
+// Runs body() as every thread of the grid. together: every block on an OS thread of its own, so that they may wait for
+// one another. Throws Error.
+void run_grid(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& body, bool together = false);
+// Lets another OS thread run; throws Error when a block of a grid that runs together has failed.
+void pause();
 
 // run_grid(), with errors in words: Code::internal with the kernel's name and the launch's place. shared_limit is the
 // device's.
 Status run_kernel(const char* name, const char* file, int line, dim3 grid, dim3 block, size_t shared_bytes,
-                  size_t shared_limit, const std::function<void()>& body);
+                  size_t shared_limit, const std::function<void()>& body, bool together = false);
 
 }  // namespace gpen::gpu::emulation

@@ -172,15 +172,26 @@ class shared_array {
 };
 
 template <class... P, class... A>
-void launch(Device& device, KernelName name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
-            A&&... arguments) {
+void launch_with(bool together, Device& device, KernelName name, void (*kernel)(P...), dim3 grid, dim3 block,
+                 size_t shared_bytes, A&&... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   std::tuple<P...> copies(static_cast<P>(std::forward<A>(arguments))...);
   device.run_or_record([=, &device] {
     Status status = emulation::run_kernel(name.name, name.file, name.line, grid, block, shared_bytes,
-                                          device.info().shared_bytes, [&] { std::apply(kernel, copies); });
+                                          device.info().shared_bytes, [&] { std::apply(kernel, copies); }, together);
     if (!status.ok()) device.note_error(std::move(status));
   });
+}
+
+template <class... P, class... A>
+void launch(Device& device, KernelName name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
+            A&&... arguments) {
+  launch_with(false, device, name, kernel, grid, block, shared_bytes, std::forward<A>(arguments)...);
+}
+template <class... P, class... A>
+void launch_together(Device& device, KernelName name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
+                     A&&... arguments) {
+  launch_with(true, device, name, kernel, grid, block, shared_bytes, std::forward<A>(arguments)...);
 }
 
 }  // namespace GPEN_GPU_BUILD

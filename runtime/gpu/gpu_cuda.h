@@ -80,8 +80,8 @@ inline Status cuda_status(cudaError_t error, const char* expression, const char*
 }
 
 template <class... P, class... A>
-void launch(Device& device, KernelName name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
-            A&&... arguments) {
+void launch_with(bool together, Device& device, KernelName name, void (*kernel)(P...), dim3 grid, dim3 block,
+                 size_t shared_bytes, A&&... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   const auto succeeds = [&](cudaError_t error, const char* expression) {
     if (error == cudaSuccess) return true;
@@ -100,7 +100,23 @@ void launch(Device& device, KernelName name, void (*kernel)(P...), dim3 grid, di
   config.blockDim = block;
   config.dynamicSmemBytes = shared_bytes;
   config.stream = static_cast<cudaStream_t>(device.native_stream());
+  cudaLaunchAttribute cooperative{};
+  cooperative.id = cudaLaunchAttributeCooperative;
+  cooperative.val.cooperative = 1;
+  config.attrs = &cooperative;
+  config.numAttrs = together ? 1 : 0;
   succeeds(cudaLaunchKernelEx(&config, kernel, static_cast<P>(std::forward<A>(arguments))...), "cudaLaunchKernelEx");
+}
+
+template <class... P, class... A>
+void launch(Device& device, KernelName name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
+            A&&... arguments) {
+  launch_with(false, device, name, kernel, grid, block, shared_bytes, std::forward<A>(arguments)...);
+}
+template <class... P, class... A>
+void launch_together(Device& device, KernelName name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
+                     A&&... arguments) {
+  launch_with(true, device, name, kernel, grid, block, shared_bytes, std::forward<A>(arguments)...);
 }
 
 }  // namespace GPEN_GPU_BUILD

@@ -21,6 +21,10 @@
 //   f32  C, D 16x8:  d[0] = D[g][2t]  d[1] = D[g][2t+1]  d[2], d[3] = the same, rows + 8
 //   f16  C, D 16x8:  d[0] = D[g][2t,2t+1]  d[1] = D[g+8][2t,2t+1]
 //
+//   uint32_t load_acquire(const unsigned*)    sees what any block wrote before it changed the number with an atomic
+//   float load_uncached(const float*)         past the first-level cache: what another block of the same launch wrote
+//   pause()                                   in a loop that waits for another block (launch_together)
+//
 // On sm_75, cp_async_16 is an ordinary load and store and m16n8k16 of half_t two m16n8k8; bf16_t and tf32 compile but
 // trap: they need sm_80.
 #pragma once

@@ -96,6 +96,12 @@ Sums multiply(const uint32_t (&a)[4], const uint32_t (&b)[2], const Sums& sums, 
 namespace gpen::gpu {
 inline namespace GPEN_GPU_BUILD {
 
+inline unsigned load_acquire(const unsigned* address) {
+  return std::atomic_ref<unsigned>(*const_cast<unsigned*>(address)).load(std::memory_order_acquire);
+}
+inline float load_uncached(const float* address) { return *address; }
+inline void pause() { emulation::pause(); }
+
 // The hardware may write the destination at any time between the start of the copy and the wait for it. So the
 // emulation destroys it at the start (whoever still reads the old contents gets NaN) and delivers the data at the wait
 // (whoever reads without waiting gets NaN too). Both count as accesses of the thread.

@@ -1,0 +1,164 @@
+// The way of a photo with its networks on a device: the picture of the processor, less memory than wanted, several
+// devices.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "pipeline/distribute.h"
+#include "pipeline/restore.h"
+#include "support/devices.h"
+#include "support/pictures.h"
+#include "support/pipeline_networks.h"
+
+namespace gpen::test {
+namespace {
+
+constexpr const char* kNet = "gpen:size=32,cm=1,narrow=0.0625,style=16,mlp=1";
+constexpr int kSide = 32;
+
+// Null, and a failed test, when it cannot be loaded.
+std::shared_ptr<GpenNet> negative_on(const Processor& where) {
+  const auto store = synthesize(*parse_architecture(kNet), SynthKind::negative);
+  EXPECT_TRUE(store.ok()) << store.status().message();
+  if (!store.ok()) return nullptr;
+  auto net = GpenNet::load(*store, where);
+  EXPECT_TRUE(net.ok()) << net.status().message();
+  return net.ok() ? std::make_shared<GpenNet>(std::move(net).value()) : nullptr;
+}
+
+// A picture with as many faces as asked for, in a row.
+struct Photo {
+  Image image;
+  std::vector<Face> faces;
+};
+Photo photo_with(int count) {
+  Photo photo{test_picture(50 * count, 60), {}};
+  for (int i = 0; i < count; ++i) {
+    Affine place;  // template -> photo
+    place.m[0] = {1.1, 0.1, 50.0 * i + 5};
+    place.m[1] = {-0.1, 1.1, 12};
+    Face f;
+    f.landmarks = reference_landmarks(kSide);
+    for (Point& p : f.landmarks) p = place(p);
+    f.box = *box_from_landmarks(f.landmarks);
+    f.score = 1 - 0.01 * i;
+    photo.faces.push_back(f);
+  }
+  return photo;
+}
+
+Result<RestoreResult> restore(const Processor& where, const Photo& photo, const RestoreOptions& options) {
+  Models models;
+  models.gpen = negative_on(where);
+  return Restorer(models, where.pool).restore(photo.image, options, &photo.faces);
+}
+
+class GpuRestore : public OnEachDevice {
+ protected:
+  Processor on(std::shared_ptr<Device> device, Precision precision = Precision::fp32) const {
+    return {shared_pool(), precision, std::move(device)};
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Device, GpuRestore, ::testing::ValuesIn(tested_devices()), device_name);
+
+TEST_P(GpuRestore, GivesTheProcessorsPicture) {
+  const Photo photo = photo_with(2);
+  RestoreOptions options;  // with consistency
+  const auto expected = restore({shared_pool()}, photo, options);
+  ASSERT_TRUE(expected.ok()) << expected.status().message();
+  options.batch = 1;  // two forwards: kernel by kernel, then recorded
+  const auto got = restore(on(device()), photo, options);
+  ASSERT_TRUE(got.ok()) << got.status().message();
+  EXPECT_EQ(got->faces.size(), 2u);
+  EXPECT_TRUE(got->notes.empty());
+  EXPECT_GT(largest_difference(expected->image, photo.image), 50);  // something has been done
+  EXPECT_GE(largest_difference(got->image, expected->image), 0);
+  EXPECT_LE(largest_difference(got->image, expected->image), 1);
+}
+
+TEST_P(GpuRestore, HalfPrecisionStaysClose) {
+  const Photo photo = photo_with(1);
+  const RestoreOptions options = published();
+  const auto expected = restore({shared_pool()}, photo, options);
+  const auto got = restore(on(device(), Precision::fp16), photo, options);
+  ASSERT_TRUE(expected.ok() && got.ok()) << got.status().message();
+  EXPECT_LE(largest_difference(got->image, expected->image), 2);
+}
+
+TEST_P(GpuRestore, SeveralDevicesGiveWhatOneGives) {
+  const Models there = {negative_on(on(device())), nullptr, nullptr, nullptr};
+  const auto second = device_of(GetParam());
+  ASSERT_NE(second, nullptr);
+  const Models beside = {negative_on({std::make_shared<ThreadPool>(1), Precision::fp32, second}), nullptr, nullptr,
+                         nullptr};
+  std::vector<Image> photos;
+  for (int i = 0; i < 5; ++i) photos.push_back(i == 2 ? Image() : test_picture(kSide, kSide, 10 * i));
+  RestoreOptions options = published();
+  options.aligned = true;
+  const auto restore_with = [&](std::vector<Restorer> restorers) {
+    std::vector<Result<RestoreResult>> results(photos.size(), Status());
+    std::vector<size_t> reported;
+    const auto work = [&](size_t photo, size_t worker) {
+      results[photo] = restorers[worker].restore(photos[photo], options);
+      return true;
+    };
+    const auto finished = [&](size_t photo) { reported.push_back(photo); };
+    EXPECT_EQ(*distribute({photos.size(), restorers.size(), work, finished, nullptr}), photos.size());
+    EXPECT_EQ(reported, (std::vector<size_t>{0, 1, 2, 3, 4}));
+    return results;
+  };
+  const auto one = restore_with({Restorer(there, shared_pool())});
+  const auto two = restore_with({Restorer(there, shared_pool()), Restorer(beside, std::make_shared<ThreadPool>(1))});
+  for (size_t i = 0; i < photos.size(); ++i) {
+    EXPECT_EQ(one[i].status().code(), i == 2 ? Code::usage : Code::ok) << i << one[i].status().message();
+    EXPECT_EQ(two[i].status().code(), one[i].status().code()) << i << two[i].status().message();
+    if (one[i].ok() && two[i].ok()) {
+      EXPECT_EQ(one[i]->image.rgb, two[i]->image.rgb) << i;
+    }
+  }
+}
+
+// Emulation only: its memory is as small as the test wants it.
+class SmallDevice : public ::testing::Test {
+ protected:
+  // Memory for the weights, and for the activations of so many faces less `missing` bytes.
+  Processor with_room_for(int64_t faces, size_t missing = 0) const {
+    EmulatedDeviceOptions options;
+    const auto large = open_emulated_device(options);
+    const auto net = negative_on({shared_pool(), Precision::fp32, large});
+    options.memory_bytes -= large->free_bytes();
+    options.memory_bytes += net->arena_bytes_for(faces) - missing;
+    return {shared_pool(), Precision::fp32, open_emulated_device(options)};
+  }
+};
+
+TEST_F(SmallDevice, FewerFacesAtOnceWhereMemoryIsShort) {
+  const Photo photo = photo_with(3);
+  RestoreOptions options = published();
+  const auto expected = restore({shared_pool()}, photo, options);
+  ASSERT_TRUE(expected.ok()) << expected.status().message();
+  const auto got = restore(with_room_for(2), photo, options);
+  ASSERT_TRUE(got.ok()) << got.status().message();
+  EXPECT_EQ(got->faces.size(), 3u);
+  ASSERT_EQ(got->notes.size(), 1u);
+  EXPECT_EQ(got->notes[0], "there was no memory for 3 faces at once: 1 at a time");
+  EXPECT_LE(largest_difference(got->image, expected->image), 1);
+}
+
+TEST_F(SmallDevice, OneFaceThatDoesNotFitIsAnError) {
+  const auto got = restore(with_room_for(1, 1), photo_with(2), published());
+  EXPECT_EQ(got.status().code(), Code::memory);
+  EXPECT_NE(got.status().message().find("MiB are free"), std::string::npos) << got.status().message();
+}
+
+TEST_F(SmallDevice, WeightsThatDoNotFitAreAnError) {
+  EmulatedDeviceOptions options;
+  options.memory_bytes = 100000;
+  const auto store = synthesize(*parse_architecture(kNet), SynthKind::negative);
+  ASSERT_TRUE(store.ok());
+  const auto net = GpenNet::load(*store, {shared_pool(), Precision::fp32, open_emulated_device(options)});
+  EXPECT_EQ(net.status().code(), Code::memory);
+}
+
+}  // namespace
+}  // namespace gpen::test
