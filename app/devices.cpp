@@ -94,7 +94,7 @@ Status print_devices(bool json) {
   std::printf("memory   %lld MB\n", memory_mb);
   for (const DeviceInfo& info : cuda.devices) print(info);
   if (!cuda.reason.empty()) std::printf("cuda     not usable: %s\n", cuda.reason.c_str());
-  std::printf("backends cpu (fp32, bf16)%s\n", has_cuda_backend() ? ", cuda" : "; this build has no CUDA backend");
+  std::printf("backends cpu (fp32, bf16)%s\n", has_cuda_backend() ? ", cuda" : "");
   return {};
 }
 

@@ -25,16 +25,6 @@ struct Comparison {
   double ratio() const { return onednn.median_ms / ours.median_ms; }
 };
 
-// The bare convolution that oneDNN is given: its input, and ours where it is the same operation.
-Problem bare_problem(const Problem& p) {
-  Problem bare = p;
-  bare.feature = 0;
-  bare.stem = false;
-  bare.side = OnednnLayer::in_side(p);
-  bare.kind = Kind::conv;
-  return bare;
-}
-
 std::vector<float> planar_copy(const TensorView& t, ThreadPool& pool) {
   std::vector<float> values(static_cast<size_t>(t.c * t.plane()));
   Workspace unused;
@@ -43,39 +33,17 @@ std::vector<float> planar_copy(const TensorView& t, ThreadPool& pool) {
   return values;
 }
 
-// One value of the plain (or transposed) convolution, in double precision.
-double plain_value(const Problem& p, const std::vector<float>& weight, const std::vector<float>& x, int64_t o,
-                   int64_t row, int64_t col) {
-  const int64_t side = OnednnLayer::in_side(p), k = 3, pad = p.kind == Kind::conv ? 1 : 0;
-  // The input position that a tap meets, or -1.
-  auto position = [&](int64_t at, int64_t tap) -> int64_t {
-    int64_t i = p.kind == Kind::down ? 2 * at + tap : at + tap - pad;
-    if (p.kind == Kind::up) i = (at - tap) % 2 == 0 ? (at - tap) / 2 : -1;
-    return i < side ? i : -1;
-  };
-  double sum = 0;
-  for (int64_t c = 0; c < p.in; ++c)
-    for (int64_t ky = 0; ky < k; ++ky)
-      for (int64_t kx = 0; kx < k; ++kx) {
-        const int64_t y0 = position(row, ky), x0 = position(col, kx);
-        if (y0 < 0 || x0 < 0) continue;
-        sum += static_cast<double>(weight[static_cast<size_t>(((o * p.in + c) * k + ky) * k + kx)]) *
-               x[static_cast<size_t>((c * side + y0) * side + x0)];
-      }
-  return sum;
-}
-
 // Largest error over the root mean square at 64 positions, the corners among them.
 double onednn_error(const Problem& p, const std::vector<float>& weight, const std::vector<float>& x,
                     const std::vector<float>& y) {
-  const int64_t side = OnednnLayer::out_side(p);
+  const int64_t side = bare_out_side(p);
   std::mt19937 rng(1);
   auto below = [&](int64_t n) { return static_cast<int64_t>(rng() % static_cast<uint64_t>(n)); };
   double worst = 0, squares = 0;
   for (int i = 0; i < 64; ++i) {
     const int64_t o = below(p.out), row = i < 4 ? i / 2 * (side - 1) : below(side);
     const int64_t col = i < 4 ? i % 2 * (side - 1) : below(side);
-    const double value = plain_value(p, weight, x, o, row, col);
+    const double value = bare_value(p, weight, x, o, row, col);
     const double error = std::abs(value - y[static_cast<size_t>((o * side + row) * side + col)]);
     worst = error <= worst ? worst : error;  // NaN is kept
     squares += value * value;

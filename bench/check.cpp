@@ -164,6 +164,39 @@ double error_limit(const Problem& p, Precision precision) {
   return kFactor * kUnit * (4 + std::sqrt(9 * static_cast<double>(p.in)));
 }
 
+int64_t bare_in_side(const Problem& p) { return p.kind == Kind::down ? p.side + 1 : p.side; }
+int64_t bare_out_side(const Problem& p) { return p.kind == Kind::up ? 2 * p.side + 1 : p.out_side(); }
+
+double bare_value(const Problem& p, const std::vector<float>& weight, const std::vector<float>& x, int64_t o,
+                  int64_t row, int64_t col) {
+  const int64_t side = bare_in_side(p), k = 3, pad = p.kind == Kind::conv ? 1 : 0;
+  // The input position that a tap meets, or -1.
+  auto position = [&](int64_t at, int64_t tap) -> int64_t {
+    int64_t i = p.kind == Kind::down ? 2 * at + tap : at + tap - pad;
+    if (p.kind == Kind::up) i = (at - tap) % 2 == 0 ? (at - tap) / 2 : -1;
+    return i < side ? i : -1;
+  };
+  double sum = 0;
+  for (int64_t c = 0; c < p.in; ++c)
+    for (int64_t ky = 0; ky < k; ++ky)
+      for (int64_t kx = 0; kx < k; ++kx) {
+        const int64_t y0 = position(row, ky), x0 = position(col, kx);
+        if (y0 < 0 || x0 < 0) continue;
+        sum += static_cast<double>(weight[static_cast<size_t>(((o * p.in + c) * k + ky) * k + kx)]) *
+               x[static_cast<size_t>((c * side + y0) * side + x0)];
+      }
+  return sum;
+}
+
+Problem bare_problem(const Problem& p) {
+  Problem bare = p;
+  bare.feature = 0;
+  bare.stem = false;
+  bare.side = bare_in_side(p);
+  bare.kind = Kind::conv;
+  return bare;
+}
+
 void poison(TensorView y) { std::fill_n(y.data, y.image_size(), std::numeric_limits<float>::quiet_NaN()); }
 
 }  // namespace gpen::bench

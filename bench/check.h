@@ -19,6 +19,16 @@ double sampled_error(const std::vector<Sample>& samples, const TensorView& y);
 // transforms amplify it. A wrong index or weight is far above.
 double error_limit(const Problem& p, Precision precision = Precision::fp32);
 
+// What a peer library is given of a problem: the plain convolution of the blurred picture (down), the transposed one
+// before the blur (up). Sides of its input and output.
+int64_t bare_in_side(const Problem& p);
+int64_t bare_out_side(const Problem& p);
+// One value of it in double precision; weight: OIHW, x: planar.
+double bare_value(const Problem& p, const std::vector<float>& weight, const std::vector<float>& x, int64_t o,
+                  int64_t row, int64_t col);
+// The problem that make_layer_data(..., bare, ...) makes that input and the weights for.
+Problem bare_problem(const Problem& p);
+
 // Fills the output with NaN, so that a value that was not written is seen.
 void poison(TensorView y);
 

@@ -56,7 +56,7 @@ struct OnednnLayer::Impl {
   template <class Convolution>
   void build(dnnl::algorithm algorithm, const Problem& p, const std::vector<float>& weight,
              const std::vector<float>& x) {
-    const int64_t side = in_side(p), out = out_side(p), stride = p.kind == Kind::up || p.kind == Kind::down ? 2 : 1;
+    const int64_t side = bare_in_side(p), out = bare_out_side(p), stride = p.kind == Kind::up || p.kind == Kind::down ? 2 : 1;
     const int64_t pad = p.kind == Kind::conv ? 1 : 0;
     const memory::dims src_dims = {1, p.in, side, side}, weight_dims = {p.out, p.in, 3, 3};
     dst_dims = {1, p.out, out, out};

@@ -4,24 +4,19 @@
 #include <string>
 #include <vector>
 
-#include "bench/problems.h"
+#include "bench/check.h"
 
 namespace gpen::bench {
 
 class OnednnLayer {
  public:
-  // side: of the input that oneDNN is given, in_side(p). weight: OIHW; x: planar. Layouts are oneDNN's own choice.
+  // x: of the sides bare_in_side(p) (check.h). weight: OIHW; x: planar. Layouts are oneDNN's own choice.
   // Code::internal with oneDNN's message when it refuses.
   static Result<OnednnLayer> make(const Problem& p, const std::vector<float>& weight, const std::vector<float>& x,
                                   int threads);
   OnednnLayer(OnednnLayer&&) noexcept;
   OnednnLayer& operator=(OnednnLayer&&) noexcept;
   ~OnednnLayer();
-
-  // A downsampling layer is given the blurred picture, which has one row and column more.
-  static int64_t in_side(const Problem& p) { return p.kind == Kind::down ? p.side + 1 : p.side; }
-  // An upsampling one gives the picture before the blur.
-  static int64_t out_side(const Problem& p) { return p.kind == Kind::up ? 2 * p.side + 1 : p.out_side(); }
 
   void run();
   std::vector<float> output() const;          // planar

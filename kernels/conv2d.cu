@@ -32,13 +32,14 @@ void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, int64_t st
   const int64_t images = std::min<int64_t>(problem.images, at_once);
   Workspace::Handle partial;
   if (plan.splits > 1)
-    problem.partial = exec.ws.take(static_cast<size_t>(images * counted * plan.splits * shape.rows * shape.columns), &partial);
+    problem.partial =
+        exec.ws.take(static_cast<size_t>(images * counted * plan.splits * shape.rows * shape.columns), &partial);
   if (!exec.dry()) {
-    ConvGemmFn* const kernel = precision == Precision::fp16    ? conv_gemm_fp16
-                               : precision == Precision::bf16  ? conv_gemm_bf16
-                               : precision == Precision::tf32  ? conv_gemm_tf32
+    ConvGemmFn* const kernel = precision == Precision::fp16        ? conv_gemm_fp16
+                               : precision == Precision::bf16      ? conv_gemm_bf16
+                               : precision == Precision::tf32      ? conv_gemm_tf32
                                : precision == Precision::fp16_fast ? conv_gemm_fp16_fast
-                                                               : conv_gemm_fp32;
+                                                                   : conv_gemm_fp32;
     const int64_t all = problem.images;
     problem.images = static_cast<int>(images);
     for (int64_t first = 0; first < all; first += images) {

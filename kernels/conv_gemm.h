@@ -1,14 +1,14 @@
 // The convolutions of a device as matrix products on the fly (implicit GEMM): what the host hands to the kernels.
 //
 // Rows are the output pixels of one image, columns the output channels, the inner dimension runs over the taps and, for
-// each, over chunks of 128 bytes of input channels (gpu_weights.h). A block computes a tile of rows x columns; the tiles
-// of up to four phases (the parities of an up-convolution's output) are one launch, longest phase first.
+// each, over chunks of 128 bytes of input channels (gpu_weights.h). A block computes a tile of rows x columns; the
+// tiles of up to four phases (the parities of an up-convolution's output) are one launch, longest phase first.
 #pragma once
 #include <cstdint>
 #include <optional>
 
-#include "runtime/precision.h"
 #include "runtime/device.h"
+#include "runtime/precision.h"
 
 namespace gpen {
 
@@ -28,7 +28,8 @@ struct ConvGemmTensor {  // the output and what is added to it: row (y, x) at da
 
 struct ConvGemmPhase {
   int out_h = 0, out_w = 0;
-  int y_offset = 0, x_offset = 0;  // output pixel (i, j) is written to (i * out_step + y_offset, j * out_step + x_offset)
+  int y_offset = 0,
+      x_offset = 0;  // output pixel (i, j) is written to (i * out_step + y_offset, j * out_step + x_offset)
   int first_tap = 0, taps = 0;
   int first_tile = 0;  // along the rows, counted over all phases
 };
@@ -71,7 +72,8 @@ struct ConvTileShape {
   int rows, columns, stages;
   // Shared memory of a block; coefficient_bytes: of the input scales and the feature's bias.
   size_t shared_bytes(size_t coefficient_bytes) const {
-    return static_cast<size_t>(stages) * (static_cast<size_t>(rows + columns) * 128 + static_cast<size_t>(rows)) + coefficient_bytes;
+    return static_cast<size_t>(stages) * (static_cast<size_t>(rows + columns) * 128 + static_cast<size_t>(rows)) +
+           coefficient_bytes;
   }
 };
 constexpr ConvTileShape shape_of(ConvTile t) {

@@ -43,7 +43,8 @@ inline ConvGemm images_from(ConvGemm p, int64_t first, int64_t element_bytes) {
   };
   p.x.data = skip(p.x.data, p.x.batch_stride);
   p.feature.data = skip(p.feature.data, p.feature.batch_stride);
-  for (ConvGemmTensor* t : {&p.y, &p.residual, &p.residual2}) t->data = const_cast<char*>(skip(t->data, t->batch_stride));
+  for (ConvGemmTensor* t : {&p.y, &p.residual, &p.residual2})
+    t->data = const_cast<char*>(skip(t->data, t->batch_stride));
   if (p.in_scale != nullptr) p.in_scale += first * (p.x.channels + p.feature.channels);
   if (p.out_scale != nullptr) p.out_scale += first * p.out_channels;
   return p;

@@ -1,8 +1,8 @@
 // The kernel of conv_gemm.h; conv_gemm_*.cu instantiate it, one file a precision.
 //
 // A block of warps computes a tile of output pixels x output channels. Pieces of 16 bytes of pixels and weights come to
-// shared memory by cp.async, kStages - 1 steps ahead; a pixel outside of the picture is zero-filled. The sums go through
-// shared memory once more at the end, so that the epilogue reads and writes whole 16-byte pieces.
+// shared memory by cp.async, kStages - 1 steps ahead; a pixel outside of the picture is zero-filled. The sums go
+// through shared memory once more at the end, so that the epilogue reads and writes whole 16-byte pieces.
 #pragma once
 #include "kernels/conv_gemm.h"
 #include "kernels/conv_math.h"
@@ -85,7 +85,8 @@ __device__ __forceinline__ void finish_tile(const ConvGemm& p, const ConvGemmPha
     const int pixel = first_pixel + row, channel = first_channel + column;
     if (pixel >= phase.out_h * phase.out_w || channel >= p.out_channels) continue;
     const int i = pixel / phase.out_w, j = pixel % phase.out_w;
-    const size_t place = static_cast<size_t>(i * p.out_step + phase.y_offset) * p.y_width + (j * p.out_step + phase.x_offset);
+    const size_t place =
+        static_cast<size_t>(i * p.out_step + phase.y_offset) * p.y_width + (j * p.out_step + phase.x_offset);
     float v[kValues];
 #pragma unroll
     for (int k = 0; k < kValues; ++k) {
@@ -150,7 +151,8 @@ __global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns
   using T = typename Math::Element;
   constexpr int kThreads = (kRows / kWarpRows) * (kColumns / kWarpColumns) * 32;
   constexpr int kChunkChannels = kRowBytes / static_cast<int>(sizeof(T)), kPieceChannels = kChunkChannels / kPieces;
-  constexpr int kRowsAtOnce = kThreads / kPieces, kRowsEach = kRows / kRowsAtOnce, kColumnsEach = kColumns / kRowsAtOnce;
+  constexpr int kRowsAtOnce = kThreads / kPieces, kRowsEach = kRows / kRowsAtOnce,
+                kColumnsEach = kColumns / kRowsAtOnce;
   constexpr int kStageBytes = (kRows + kColumns) * kRowBytes, kPitch = kColumns + 4;
   static_assert(kRows * kPitch * 4 <= kStages * kStageBytes, "the tile of sums takes the stages' place");
 
@@ -162,7 +164,8 @@ __global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns
   const int thread = static_cast<int>(threadIdx.x), lane = thread % 32, warp = thread / 32;
   const int image = static_cast<int>(blockIdx.z) / p.splits, split = static_cast<int>(blockIdx.z) % p.splits;
   int phase_index = 0;
-  while (phase_index + 1 < p.phases && static_cast<int>(blockIdx.x) >= p.phase[phase_index + 1].first_tile) ++phase_index;
+  while (phase_index + 1 < p.phases && static_cast<int>(blockIdx.x) >= p.phase[phase_index + 1].first_tile)
+    ++phase_index;
   const ConvGemmPhase& phase = p.phase[phase_index];
   const int first_pixel = (static_cast<int>(blockIdx.x) - phase.first_tile) * kRows;
   const int first_channel = static_cast<int>(blockIdx.y) * kColumns;
@@ -199,7 +202,8 @@ __global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns
       }
       const bool in_picture = y >= 0 && y < p.logical_h && x >= 0 && x < p.logical_w;
       const bool valid = in_picture && channel < part.channels;
-      const size_t at = valid ? (static_cast<size_t>(y >> p.shift) * p.in_w + (x >> p.shift)) * part.pixel_stride + channel : 0;
+      const size_t at =
+          valid ? (static_cast<size_t>(y >> p.shift) * p.in_w + (x >> p.shift)) * part.pixel_stride + channel : 0;
       gpu::cp_async_16(a_tile + piece_offset(row, piece), source + at, valid);
       if (piece == 0) inside[stage * kRows + row] = in_picture;
     }
@@ -267,7 +271,8 @@ void launch_conv_gemm(Device& device, const char* name, const ConvGemm& p, ConvT
   const dim3 grid(static_cast<unsigned>(row_tiles), static_cast<unsigned>(ceil_div(p.out_channels, shape.columns)),
                   static_cast<unsigned>(p.images * p.splits));
   const int chunk = kRowBytes / static_cast<int>(sizeof(typename Math<64, 32>::Element));
-  const size_t shared = shape.shared_bytes(static_cast<size_t>((p.x.chunks + 2 * p.feature.chunks) * chunk) * sizeof(float));
+  const size_t shared =
+      shape.shared_bytes(static_cast<size_t>((p.x.chunks + 2 * p.feature.chunks) * chunk) * sizeof(float));
   switch (tile) {
     case ConvTile::m128n128:
       return gpu::launch(device, name, conv_gemm_kernel<Math<64, 32>, 128, 128, 64, 32, 3>, grid, dim3(256), shared, p);

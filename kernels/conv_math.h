@@ -82,7 +82,8 @@ class TensorCoreMath {
 #pragma unroll
       for (int j = 0; j < kTilesN; j += 2) {
         uint32_t r[4];
-        gpu::ldmatrix_x4(r, b_tile + piece_offset(first_column + j * 8 + lane / 16 * 8 + lane % 8, 2 * k + lane / 8 % 2));
+        gpu::ldmatrix_x4(r,
+                         b_tile + piece_offset(first_column + j * 8 + lane / 16 * 8 + lane % 8, 2 * k + lane / 8 % 2));
         b[j][0] = r[0], b[j][1] = r[1], b[j + 1][0] = r[2], b[j + 1][1] = r[3];
       }
       if (prologue.scale != nullptr) scale(b, prologue.scale, k, lane);
@@ -155,9 +156,8 @@ class TensorCoreMath {
         const float bias = one_of(p.bias, k, half, lane);
 #pragma unroll
         for (int i = 0; i < kTilesM; ++i)
-          a[i][r] = inside[2 * i + r % 2]
-                        ? __float_as_uint(feature_activation(__uint_as_float(a[i][r]), p.gain, bias))
-                        : 0u;
+          a[i][r] =
+              inside[2 * i + r % 2] ? __float_as_uint(feature_activation(__uint_as_float(a[i][r]), p.gain, bias)) : 0u;
       } else {
         const float2 bias = pair_of(p.bias, k, half, lane);
 #pragma unroll
@@ -168,7 +168,8 @@ class TensorCoreMath {
   }
 
   // Two instructions of 16 products, then the promotion.
-  __device__ __forceinline__ void multiply_short(const uint32_t (&a)[kTilesM][4], const uint32_t (&b)[kTilesN][2], int k) {
+  __device__ __forceinline__ void multiply_short(const uint32_t (&a)[kTilesM][4], const uint32_t (&b)[kTilesN][2],
+                                                 int k) {
 #pragma unroll
     for (int i = 0; i < kTilesM; ++i)
 #pragma unroll

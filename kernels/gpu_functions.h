@@ -11,8 +11,8 @@ void upconv2d(Exec& exec, const UpConv2dWeights& w, const ConvInput& in, const C
 void to_rgb(Exec& exec, const ToRgbWeights& w, const ConvInput& in, const TensorView& skip, TensorView rgb);
 void linear(Exec& exec, std::span<const LinearJob> jobs, int64_t n, LinearForm form);
 void pixel_norm(Exec& exec, float* x, int64_t n, int64_t count, int64_t stride);
-void mapping_network(Exec& exec, const LinearWeights& final_linear, std::span<const LinearWeights> style, const float* x,
-                     int64_t n, int64_t dim, float* latent);
+void mapping_network(Exec& exec, const LinearWeights& final_linear, std::span<const LinearWeights> style,
+                     const float* x, int64_t n, int64_t dim, float* latent);
 void to_stem_pixels(Exec& exec, const TensorView& rgb, float* pixels);
 void apply_rgb_stem(Exec& exec, const RgbStem& stem, TensorView y);
 void fill_normal_noise(Exec& exec, uint64_t seed, uint64_t layer, TensorView t);

@@ -44,7 +44,8 @@ Result<GpuConvWeights> GpuConvWeights::pack(int64_t in_channels, int64_t out_cha
   const bool half = storage_of(precision) == ElementType::f16;
   if (precision != Precision::fp32 && capability < (half ? kTensorCores16 : kTensorCores))
     return fail(Code::device, at.device->info().name, " (", at.device->info().model, ", sm_", capability,
-                ") cannot compute in ", name_of(precision), capability >= kTensorCores16 ? "; it can in fp16 and fp32" : "");
+                ") cannot compute in ", name_of(precision),
+                capability >= kTensorCores16 ? "; it can in fp16 and fp32" : "");
   GpuConvWeights w;
   w.precision = precision;
   w.x_channels = split > 0 ? split : in_channels;
@@ -59,7 +60,9 @@ Result<GpuConvWeights> GpuConvWeights::pack(int64_t in_channels, int64_t out_cha
   std::vector<float> scales(static_cast<size_t>(w.out_padded), 1.f), biases(static_cast<size_t>(w.out_padded), 0.f);
   std::copy(bias.begin(), bias.end(), biases.begin());
   AlignedBuffer packed(static_cast<size_t>(w.taps * w.chunks() * w.out_padded * kChunkBytes));
-  if (packed.data() == nullptr) return fail(Code::memory, "cannot allocate ", w.taps * w.chunks() * w.out_padded * kChunkBytes, " bytes of packed weights");
+  if (packed.data() == nullptr)
+    return fail(Code::memory, "cannot allocate ", w.taps * w.chunks() * w.out_padded * kChunkBytes,
+                " bytes of packed weights");
   auto* const bytes = static_cast<std::byte*>(packed.data());
   at.pool.parallel_for(w.out_padded, [&](int64_t o, int) {
     const float* const from = weight + o * in_channels * w.taps;
@@ -73,7 +76,8 @@ Result<GpuConvWeights> GpuConvWeights::pack(int64_t in_channels, int64_t out_cha
         const int64_t end = feature ? in_channels : w.x_channels;
         for (int64_t k = 0; k < chunk; ++k) {
           const bool real = o < out_channels && first + k < end;
-          store(precision, real ? static_cast<float>(from[(first + k) * w.taps + tap] * weight_scale / power) : 0.f, k, row);
+          store(precision, real ? static_cast<float>(from[(first + k) * w.taps + tap] * weight_scale / power) : 0.f, k,
+                row);
         }
       }
   });

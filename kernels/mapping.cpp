@@ -6,8 +6,8 @@
 
 namespace gpen {
 
-void mapping_network(Exec& exec, const LinearWeights& final_linear, std::span<const LinearWeights> style, const float* x,
-                     int64_t n, int64_t dim, float* latent) {
+void mapping_network(Exec& exec, const LinearWeights& final_linear, std::span<const LinearWeights> style,
+                     const float* x, int64_t n, int64_t dim, float* latent) {
   if (exec.device != nullptr)
     return exec.device->kernels().mapping_network(exec, final_linear, style, x, n, dim, latent);
   const int64_t stride = final_linear.outputs();

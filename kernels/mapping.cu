@@ -1,7 +1,7 @@
-// The mapping network as one kernel: all blocks run side by side (a cooperative launch) and meet at a barrier after every
-// layer. A warp computes one output for all vectors of the batch; what other blocks wrote is read past the first-level
-// cache, which is not kept coherent. 16.8 MB of weights for final_linear and 1 MB a layer at 512 channels: the time is
-// that of reading them, plus the barriers.
+// The mapping network as one kernel: all blocks run side by side (a cooperative launch) and meet at a barrier after
+// every layer. A warp computes one output for all vectors of the batch; what other blocks wrote is read past the
+// first-level cache, which is not kept coherent. 16.8 MB of weights for final_linear and 1 MB a layer at 512 channels:
+// the time is that of reading them, plus the barriers.
 #include <algorithm>
 
 #include "kernels/gpu_elements.h"
@@ -23,7 +23,7 @@ struct MappingArguments {
   MappingLayer layer[kMostLayers];  // final_linear first
   int layers;
   const float* x;
-  int x_count;   // inputs of final_linear
+  int x_count;       // inputs of final_linear
   int dim, outputs;  // of every layer; outputs: rounded up to 16
   int n;
   float* scratch[2];  // n x outputs
@@ -70,7 +70,8 @@ __device__ __forceinline__ void layer_outputs(const MappingArguments& p, const M
       for (int i = 0; i < kRowsAtOnce; ++i) {
         const float total = warp_sum(sum[i]);
         if (lane == i && first + i < p.n)
-          y[(first + i) * y_stride + o] = activated(fmaf(total, factor == nullptr ? 1.f : factor[first + i], layer.bias[o]));
+          y[(first + i) * y_stride + o] =
+              activated(fmaf(total, factor == nullptr ? 1.f : factor[first + i], layer.bias[o]));
       }
     }
   }
@@ -99,8 +100,10 @@ __global__ void __launch_bounds__(kThreads) mapping_kernel(const __grid_constant
     if (!last) meet(p.arrived, ++round);
   }
   if (p.layers == 1) {  // no style layers: the normalised vector itself
-    for (int k = static_cast<int>(blockIdx.x * kThreads + threadIdx.x); k < p.n * p.dim; k += static_cast<int>(gridDim.x) * kThreads)
-      p.latent[k] = gpu::load_uncached(p.scratch[0] + static_cast<size_t>(k / p.dim) * p.outputs + k % p.dim) * factor[k / p.dim];
+    for (int k = static_cast<int>(blockIdx.x * kThreads + threadIdx.x); k < p.n * p.dim;
+         k += static_cast<int>(gridDim.x) * kThreads)
+      p.latent[k] =
+          gpu::load_uncached(p.scratch[0] + static_cast<size_t>(k / p.dim) * p.outputs + k % p.dim) * factor[k / p.dim];
   }
   // The last block to leave puts the counter back: everybody has passed the last barrier by then.
   __syncthreads();
@@ -109,8 +112,8 @@ __global__ void __launch_bounds__(kThreads) mapping_kernel(const __grid_constant
 
 }  // namespace
 
-void mapping_network(Exec& exec, const LinearWeights& final_linear, std::span<const LinearWeights> style, const float* x,
-                     int64_t n, int64_t dim, float* latent) {
+void mapping_network(Exec& exec, const LinearWeights& final_linear, std::span<const LinearWeights> style,
+                     const float* x, int64_t n, int64_t dim, float* latent) {
   Workspace::Handle handles[2];
   const int64_t outputs = final_linear.outputs();
   MappingArguments p{};

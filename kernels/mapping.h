@@ -10,7 +10,7 @@ namespace gpen {
 
 // x: n rows of final_linear.inputs(), contiguous; latent: n rows of `dim`, contiguous, with dim the real number of the
 // layers' outputs (and the number of their inputs). Takes its scratch from exec.ws; does nothing else when exec.dry().
-void mapping_network(Exec& exec, const LinearWeights& final_linear, std::span<const LinearWeights> style, const float* x,
-                     int64_t n, int64_t dim, float* latent);
+void mapping_network(Exec& exec, const LinearWeights& final_linear, std::span<const LinearWeights> style,
+                     const float* x, int64_t n, int64_t dim, float* latent);
 
 }  // namespace gpen

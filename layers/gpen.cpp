@@ -307,7 +307,8 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, std::span<con
     const bool last = level == levels - 1;
     TensorView out = last ? outputs[0] : ws.tensor(n, 3, size, size, Layout::nchw, &out_handle);
     const auto products = static_cast<double>(n * size * size * 6 * convs[2 * index].out_channels());
-    timed(exec, "to_rgb", products, products, [&] { to_rgbs[index].forward(exec, now.in, styles.rgb[index], skip, out); });
+    timed(exec, "to_rgb", products, products,
+          [&] { to_rgbs[index].forward(exec, now.in, styles.rgb[index], skip, out); });
     if (index > 0) ws.give_back(skip_handle);
     skip = out;
     skip_handle = out_handle;
@@ -338,6 +339,7 @@ Result<GpenNet> GpenNet::load(const WeightStore& store, const Processor& where) 
 }
 
 const GpenArch& GpenNet::arch() const { return impl_->arch; }
+const std::shared_ptr<Device>& GpenNet::device() const { return impl_->planned.device(); }
 
 namespace {
 
@@ -382,11 +384,11 @@ size_t GpenNet::arena_bytes_for(int64_t n) const {
   TensorView given = input;
   given.data = &unused;
   std::vector<LayerTime>* const times = std::exchange(m.times, nullptr);
-  const size_t bytes = m.planned.bytes_for(
-      std::span(&given, 1), output_views(m.arch, output),
-      [&](Exec& exec, std::span<const TensorView> inputs, std::span<const TensorView> results) {
-        return m.forward(exec, inputs[0], results, 0);
-      });
+  const size_t bytes =
+      m.planned.bytes_for(std::span(&given, 1), output_views(m.arch, output),
+                          [&](Exec& exec, std::span<const TensorView> inputs, std::span<const TensorView> results) {
+                            return m.forward(exec, inputs[0], results, 0);
+                          });
   m.times = times;
   return bytes;
 }

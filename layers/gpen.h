@@ -8,18 +8,19 @@ namespace gpen {
 
 class GpenNet {
  public:
-  // bf16 on the processor: the decoder's convolutions. The encoder, the mapping network, styles and demodulation stay in fp32: they are
-  // an eighth of the work and would make three quarters of the error.
-  // On a device every precision is for the whole network but styles, demodulation and the mapping network.
+  // bf16 on the processor: the decoder's convolutions. The encoder, the mapping network, styles and demodulation stay
+  // in fp32: they are an eighth of the work and would make three quarters of the error. On a device every precision is
+  // for the whole network but styles, demodulation and the mapping network.
   static Result<GpenNet> load(const WeightStore& store, const Processor& where);
   GpenNet(GpenNet&&) noexcept;
   GpenNet& operator=(GpenNet&&) noexcept;
   ~GpenNet();
 
   const GpenArch& arch() const;
-  struct Extra {                                // optional outputs, each resized by forward(); planar
-    std::vector<float>* encoder_4x4 = nullptr;  // n x C x 4 x 4
-    std::vector<float>* latent = nullptr;       // n x style_dim, after the mapping network
+  const std::shared_ptr<Device>& device() const;  // null: the processor
+  struct Extra {                                  // optional outputs, each resized by forward(); planar
+    std::vector<float>* encoder_4x4 = nullptr;    // n x C x 4 x 4
+    std::vector<float>* latent = nullptr;         // n x style_dim, after the mapping network
     std::vector<LayerTime>* times = nullptr;
   };
   // input:  n x 3 x in_size x in_size planar RGB in [-1,1];  output: n x 3 x out_size x out_size planar, about [-1,1].

@@ -81,7 +81,7 @@ class NetworkRun {
   Status finish() { return device_ != nullptr ? device_->finish() : Status(); }
 
   size_t peak_bytes() const { return ws_.peak_bytes(); }
-  Device* device() const { return device_.get(); }
+  const std::shared_ptr<Device>& device() const { return device_; }
   ThreadPool& pool() const { return *pool_; }
 
   // Arena of such a run, without allocating it.

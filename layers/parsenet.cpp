@@ -101,8 +101,7 @@ Status ParseNet::Impl::load(const WeightStore& store, const Placement& at) {
     channels = b.out_channels;
     up.push_back(std::move(b));
   }
-  GPEN_ASSIGN(mask_head,
-              load_conv(store, {"out_mask_conv.conv2d", ""}, reflected(channels, arch.classes, 1, 1), at));
+  GPEN_ASSIGN(mask_head, load_conv(store, {"out_mask_conv.conv2d", ""}, reflected(channels, arch.classes, 1, 1), at));
   GPEN_ASSIGN(image_head, load_conv(store, {"out_img_conv.conv2d", ""}, reflected(channels, 3, 1, 1), at));
   return Status();
 }
@@ -125,8 +124,7 @@ Activation ParseNet::Impl::run_body(Exec& exec, const TensorView& encoded) const
   return y;
 }
 
-Status ParseNet::Impl::run(Exec& exec, const TensorView& input, TensorView mask_logits,
-                          const TensorView* image) const {
+Status ParseNet::Impl::run(Exec& exec, const TensorView& input, TensorView mask_logits, const TensorView* image) const {
   Activation x(exec, input.n, arch.down_channels[0], input.h, input.w);
   {
     const Activation rgb(exec, input.n, 3, input.h, input.w);
@@ -150,6 +148,7 @@ ParseNet::ParseNet(ParseNet&&) noexcept = default;
 ParseNet& ParseNet::operator=(ParseNet&&) noexcept = default;
 ParseNet::~ParseNet() = default;
 const ParseNetArch& ParseNet::arch() const { return impl_->arch; }
+const std::shared_ptr<Device>& ParseNet::device() const { return impl_->planned.device(); }
 
 Result<ParseNet> ParseNet::load(const WeightStore& store, const Processor& where) {
   GPEN_ASSIGN(const Architecture arch, detect_architecture(store));

@@ -152,6 +152,7 @@ RetinaFaceNet::RetinaFaceNet(RetinaFaceNet&&) noexcept = default;
 RetinaFaceNet& RetinaFaceNet::operator=(RetinaFaceNet&&) noexcept = default;
 RetinaFaceNet::~RetinaFaceNet() = default;
 const RetinaFaceArch& RetinaFaceNet::arch() const { return impl_->arch; }
+const std::shared_ptr<Device>& RetinaFaceNet::device() const { return impl_->planned.device(); }
 
 Result<RetinaFaceNet> RetinaFaceNet::load(const WeightStore& store, const Processor& where) {
   GPEN_ASSIGN(const Architecture arch, detect_architecture(store));
@@ -191,7 +192,8 @@ Status RetinaFaceNet::forward(const TensorView& input, Output* out) {
   size_t floats = 0;
   out->anchors = 0;
   for (size_t i = 0; i < heads.size(); ++i) {
-    heads[i] = make_view(nullptr, input.n, kHeadChannels, ceil_div(input.h, kStrides[i]), ceil_div(input.w, kStrides[i]));
+    heads[i] =
+        make_view(nullptr, input.n, kHeadChannels, ceil_div(input.h, kStrides[i]), ceil_div(input.w, kStrides[i]));
     floats += static_cast<size_t>(input.n * heads[i].image_size());
     out->anchors += kAnchorsPerCell * heads[i].plane();
   }
@@ -202,11 +204,11 @@ Status RetinaFaceNet::forward(const TensorView& input, Output* out) {
     memory += head.n * head.image_size();
   }
   const int64_t shape[] = {input.n, input.h, input.w};
-  GPEN_RETURN_IF_ERROR(impl_->planned.run(
-      shape, std::span(&input, 1), heads,
-      [&](Exec& exec, std::span<const TensorView> in, std::span<const TensorView> levels) {
-        return impl_->run(exec, in[0], levels);
-      }));
+  GPEN_RETURN_IF_ERROR(
+      impl_->planned.run(shape, std::span(&input, 1), heads,
+                         [&](Exec& exec, std::span<const TensorView> in, std::span<const TensorView> levels) {
+                           return impl_->run(exec, in[0], levels);
+                         }));
   const auto all = static_cast<size_t>(input.n * out->anchors);
   out->loc.resize(all * kLoc);
   out->conf.resize(all * kConf);

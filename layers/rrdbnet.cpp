@@ -138,6 +138,7 @@ RrdbNet::RrdbNet(RrdbNet&&) noexcept = default;
 RrdbNet& RrdbNet::operator=(RrdbNet&&) noexcept = default;
 RrdbNet::~RrdbNet() = default;
 const RrdbNetArch& RrdbNet::arch() const { return impl_->arch; }
+const std::shared_ptr<Device>& RrdbNet::device() const { return impl_->planned.device(); }
 
 Result<RrdbNet> RrdbNet::load(const WeightStore& store, const Processor& where) {
   GPEN_ASSIGN(const Architecture arch, detect_architecture(store));
@@ -160,11 +161,10 @@ Status RrdbNet::forward(const TensorView& input, TensorView output) {
     return fail(Code::usage, "rrdbnet: output is ", output.shape_string(), " for input ", input.shape_string(),
                 " and scale ", scale);
   const int64_t shape[] = {input.n, input.h, input.w};
-  return impl_->planned.run(
-      shape, std::span(&input, 1), std::span(&output, 1),
-      [&](Exec& exec, std::span<const TensorView> in, std::span<const TensorView> out) {
-        return impl_->run(exec, in[0], out[0]);
-      });
+  return impl_->planned.run(shape, std::span(&input, 1), std::span(&output, 1),
+                            [&](Exec& exec, std::span<const TensorView> in, std::span<const TensorView> out) {
+                              return impl_->run(exec, in[0], out[0]);
+                            });
 }
 
 Status RrdbNet::upscale(const TensorView& input, TensorView output, int tile,

@@ -15,6 +15,7 @@ class RrdbNet {
   RrdbNet& operator=(RrdbNet&&) noexcept;
   ~RrdbNet();
   const RrdbNetArch& arch() const;
+  const std::shared_ptr<Device>& device() const;  // null: the processor
   // input: n x 3 x H x W planar RGB in [0,1]; output: n x 3 x scale*H x scale*W planar, not clamped.
   // H and W must be multiples of 4/scale (Code::usage); upscale() pads.
   Status forward(const TensorView& input, TensorView output);

@@ -27,8 +27,8 @@ Result<LinearWeights> load_modulation(const WeightStore& store, const std::strin
 }
 
 // norms[o][padded i] = sum over the kernel of (W[o,i,k] * scale)^2, as a linear layer over the squared style.
-Result<LinearWeights> load_squared_norms(const FloatView& weight, const ActivationChannels& in, int64_t out, double scale,
-                                    const Placement& at) {
+Result<LinearWeights> load_squared_norms(const FloatView& weight, const ActivationChannels& in, int64_t out,
+                                         double scale, const Placement& at) {
   const std::vector<int64_t> rows = padded_rows(in);
   const int64_t padded = in.padded();
   std::vector<float> norms(static_cast<size_t>(out * padded), 0.f);

@@ -29,8 +29,8 @@ class StyledConv {
   // in: channels of the input; out: of the convolution (the activation has twice as many).
   static Result<StyledConv> load(const WeightStore& store, const std::string& name, ActivationChannels in, int64_t out,
                                  int style_dim, bool upsample, ConvAlgorithm algorithm, const Placement& at);
-  // The style of every input channel from the latent vector (plain), and the demodulation factor of every output channel
-  // from the style (LinearForm::demodulation): rows of style_floats() and demodulation_floats().
+  // The style of every input channel from the latent vector (plain), and the demodulation factor of every output
+  // channel from the style (LinearForm::demodulation): rows of style_floats() and demodulation_floats().
   const LinearWeights& modulation() const { return modulation_; }
   const LinearWeights& squared_norms() const { return squared_norms_; }
   // y: the convolution's half of the activation. in.in_scale is set from style.

@@ -138,18 +138,25 @@ void filter_faces(std::vector<Face>* faces, const DetectionOptions& options) {
 Result<Detections> detect_faces(RetinaFaceNet& net, const Image& photo, const DetectionOptions& options,
                                 ThreadPool& pool) {
   GPEN_RETURN_IF_ERROR(check(options));
+  const double scale = detection_scale(photo.width, photo.height, options);
+  DetectorInput input = prepare_detector_input(photo, scale, pool);
+  return detect_faces(net, make_view(input.data.data(), 1, 3, input.height, input.width), scale, options);
+}
+
+Result<Detections> detect_faces(RetinaFaceNet& net, const TensorView& input, double scale,
+                                const DetectionOptions& options) {
+  GPEN_RETURN_IF_ERROR(check(options));
   Detections result;
-  result.scale = detection_scale(photo.width, photo.height, options);
-  DetectorInput input = prepare_detector_input(photo, result.scale, pool);
+  result.scale = scale;
+  const auto width = static_cast<int>(input.w), height = static_cast<int>(input.h);
   RetinaFaceNet::Output answer;
-  GPEN_RETURN_IF_ERROR(
-      net.forward(make_view(input.data.data(), 1, 3, input.height, input.width), &answer).in("face detector"));
-  const std::vector<Anchor> anchors = make_anchors(input.width, input.height);
+  GPEN_RETURN_IF_ERROR(net.forward(input, &answer).in("face detector"));
+  const std::vector<Anchor> anchors = make_anchors(width, height);
   if (answer.anchors != static_cast<int64_t>(anchors.size()))
     return fail(Code::internal, "the detector answered ", answer.anchors, " anchors, ", anchors.size(),
                 " were expected");
-  const std::vector<Face> candidates = decode_faces(anchors, answer.loc.data(), answer.conf.data(),
-                                                    answer.landms.data(), input.width, input.height, options);
+  const std::vector<Face> candidates =
+      decode_faces(anchors, answer.loc.data(), answer.conf.data(), answer.landms.data(), width, height, options);
   result.faces = suppress_overlaps(candidates, options);
   for (Face& f : result.faces) {
     f.box = {f.box.x0 / result.scale, f.box.y0 / result.scale, f.box.x1 / result.scale, f.box.y1 / result.scale};

@@ -48,6 +48,10 @@ Status check(const DetectionOptions& options);
 Result<Detections> detect_faces(RetinaFaceNet& net, const Image& photo, const DetectionOptions& options,
                                 ThreadPool& pool);
 
+// The same from the detector's input, wherever it lies (TensorView::on_device); scale: detection picture / photo.
+Result<Detections> detect_faces(RetinaFaceNet& net, const TensorView& input, double scale,
+                                const DetectionOptions& options);
+
 // min_face, largest_only, max_faces; keeps the order.
 void filter_faces(std::vector<Face>* faces, const DetectionOptions& options);
 

@@ -18,14 +18,6 @@ double ms_since(Clock::time_point start) {
 
 size_t planar_floats(int side) { return size_t{3} * static_cast<size_t>(side) * static_cast<size_t>(side); }
 
-// The network's own output made consistent with its input, in place.
-Status make_consistent(const float* input, int in_side, float* output, int out_side, double lambda, ThreadPool& pool,
-                       AlignedFace* face) {
-  GPEN_ASSIGN(face->degradation, estimate_degradation(input, in_side, face->photo_scale, pool));
-  face->has_degradation = true;
-  return enforce_consistency(input, in_side, output, out_side, lambda, face->degradation, pool);
-}
-
 using Spent = std::function<void(const char* stage, double ms)>;
 
 // All of these faces in one forward().
@@ -51,9 +43,12 @@ Status restore_together(GpenNet& net, const FaceBatchOptions& options, ThreadPoo
 
   start = Clock::now();
   const bool consistent = traits(options.task).consistency && options.lambda > 0;
-  for (size_t i = 0; consistent && i < faces.size(); ++i)
-    GPEN_RETURN_IF_ERROR(make_consistent(input.floats() + i * in_floats, in_side, output.floats() + i * out_floats,
-                                         out_side, options.lambda, pool, &faces[i]));
+  for (size_t i = 0; consistent && i < faces.size(); ++i) {
+    GPEN_ASSIGN(faces[i].degradation,
+                make_face_consistent(input.floats() + i * in_floats, in_side, output.floats() + i * out_floats,
+                                     out_side, options.lambda, faces[i].photo_scale, pool));
+    faces[i].has_degradation = true;
+  }
   pool.parallel_for(n, [&](int64_t i, int) {
     AlignedFace& face = faces[static_cast<size_t>(i)];
     face.restored =
@@ -65,6 +60,13 @@ Status restore_together(GpenNet& net, const FaceBatchOptions& options, ThreadPoo
 }
 
 }  // namespace
+
+Result<Degradation> make_face_consistent(const float* input, int in_side, float* output, int out_side, double lambda,
+                                         double photo_scale, ThreadPool& pool) {
+  GPEN_ASSIGN(const Degradation degradation, estimate_degradation(input, in_side, photo_scale, pool));
+  GPEN_RETURN_IF_ERROR(enforce_consistency(input, in_side, output, out_side, lambda, degradation, pool));
+  return degradation;
+}
 
 int64_t faces_per_forward(const GpenNet& net, int64_t faces, int wanted, size_t memory_limit) {
   int64_t most = std::max<int64_t>(1, wanted > 0 ? std::min<int64_t>(wanted, faces) : faces);

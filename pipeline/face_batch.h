@@ -39,4 +39,9 @@ Result<int64_t> restore_faces(GpenNet& net, const FaceBatchOptions& options, Thr
                               std::vector<AlignedFace>* faces,
                               const std::function<void(const char* stage, double ms)>& spent);
 
+// The network's own output (planar, out_side) made consistent with its input, in place (consistency.h); what its input
+// went through, as estimated. photo_scale: photo pixels per pixel of input.
+Result<Degradation> make_face_consistent(const float* input, int in_side, float* output, int out_side, double lambda,
+                                         double photo_scale, ThreadPool& pool);
+
 }  // namespace gpen

@@ -1,42 +1,19 @@
 #include "pipeline/restore.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "convert/checkpoint.h"
 #include "pipeline/background.h"
+#include "pipeline/device_faces.h"
 #include "pipeline/drawing.h"
 #include "pipeline/face_batch.h"
 #include "pipeline/paste.h"
+#include "pipeline/stage_timer.h"
 
 namespace gpen {
 
 namespace {
-
-// A length of time that goes to a stage of the result when it ends.
-class StageTimer {
- public:
-  StageTimer(std::vector<StageTime>* times, const char* stage) : times_(times), stage_(stage) {}
-  ~StageTimer() { add(times_, stage_, std::chrono::duration<double, std::milli>(Clock::now() - start_).count()); }
-  StageTimer(const StageTimer&) = delete;
-  StageTimer& operator=(const StageTimer&) = delete;
-
-  static void add(std::vector<StageTime>* times, const char* stage, double ms) {
-    for (StageTime& t : *times)
-      if (t.stage == stage) {
-        t.ms += ms;
-        return;
-      }
-    times->push_back({stage, ms});
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  std::vector<StageTime>* times_;
-  const char* stage_;
-  Clock::time_point start_ = Clock::now();
-};
 
 // Where a pixel of the photo lies on a picture `scale` times as large, and back (half-pixel centres).
 Point enlarged(Point p, double scale) { return {(p.x + 0.5) * scale - 0.5, (p.y + 0.5) * scale - 0.5}; }
@@ -64,11 +41,23 @@ void mark_holes(const Image& picture, const Affine& to_picture, Image* crop, Thr
 class Run {
  public:
   Run(const Models& models, ThreadPool& pool, const Image& photo, const RestoreOptions& options)
-      : models_(models), pool_(pool), photo_(photo), options_(options) {}
+      : models_(models),
+        pool_(pool),
+        photo_(photo),
+        options_(options),
+        device_(models.gpen->device()),
+        device_picture_(device_) {}
 
   Result<RestoreResult> whole_photo(const std::vector<Face>* given) {
     GPEN_RETURN_IF_ERROR(upscale());
+    if (device_ != nullptr) {
+      GPEN_RETURN_IF_ERROR(device_picture_.upload(picture()));
+    }
     GPEN_RETURN_IF_ERROR(find_faces(given));
+    if (device_ != nullptr) {
+      GPEN_RETURN_IF_ERROR(restore_faces_on_device());
+      return finish();
+    }
     PasteCanvas canvas(background_.width, background_.height);
     batch_ = faces_per_forward(*models_.gpen, static_cast<int64_t>(found_.faces.size()), options_.batch,
                                options_.memory_limit);
@@ -103,6 +92,8 @@ class Run {
   int side() const { return models_.gpen->arch().out_size; }
 
   Status upscale();
+  Result<Detections> detect(const DetectionOptions& options);
+  Status restore_faces_on_device();
   Status find_faces(const std::vector<Face>* given);
   std::vector<AlignedFace> align(size_t first, size_t count);
   Status restore(size_t first, std::vector<AlignedFace>* faces);
@@ -123,6 +114,8 @@ class Run {
   int64_t batch_ = 1;   // faces in one forward()
   Plane default_mask_;  // made when first needed
   RestoreResult result_;
+  const std::shared_ptr<Device> device_;  // where the faces are restored; null: here
+  DeviceImage device_picture_;            // picture(), there
 
   const Image& picture() const { return enlargement_.empty() ? photo_ : enlargement_; }
 };
@@ -155,7 +148,7 @@ Status Run::find_faces(const std::vector<Face>* given) {
     for (const Face& f : *given) found_.faces.push_back(enlarged(f, scale_));
     filter_faces(&found_.faces, options);
   } else {
-    GPEN_ASSIGN(found_, detect_faces(*models_.detector, picture(), options, pool_));
+    GPEN_ASSIGN(found_, detect(options));
   }
   // Landmarks that no similarity fits (a false alarm of the detector) cannot be cropped, and given ones may belong to
   // another picture.
@@ -179,6 +172,31 @@ Status Run::find_faces(const std::vector<Face>* given) {
   found_.faces = std::move(usable);
   if (found_.faces.empty()) result_.notes.push_back("no face found");
   return Status();
+}
+
+Result<Detections> Run::detect(const DetectionOptions& options) {
+  if (device_ == nullptr || models_.detector->device() != device_)
+    return detect_faces(*models_.detector, picture(), options, pool_);
+  GPEN_RETURN_IF_ERROR(check(options));
+  const double scale = detection_scale(picture().width, picture().height, options);
+  GPEN_ASSIGN(const DeviceDetectorInput input, prepare_detector_input(device_picture_, scale));
+  TensorView view = make_view(input.data.floats(), 1, 3, input.height, input.width);
+  view.on_device = true;
+  return detect_faces(*models_.detector, view, scale, options);
+}
+
+Status Run::restore_faces_on_device() {
+  DeviceImage background(device_);
+  GPEN_RETURN_IF_ERROR(background.set_size(background_.width, background_.height));
+  if (models_.upscaler == nullptr)  // the photo itself
+    device_->copy(background.data(), device_picture_.data(), device_picture_.elements());
+  else
+    GPEN_RETURN_IF_ERROR(background.upload(background_));
+  const DeviceFaces faces{models_,  pool_,
+                          options_, found_.faces,
+                          scale_,   [this](const char* stage, double fraction) { return progress(stage, fraction); }};
+  GPEN_RETURN_IF_ERROR(restore_on_device(faces, device_picture_, &background, &result_));
+  return background.download(&background_);
 }
 
 Image Run::crop(const Alignment& alignment, int size) const {

@@ -105,8 +105,7 @@ TEST_P(GpuConv, EverythingAtOnceInFp32) {
   for (const Geometry& g : kGeometries)
     for (const auto& [ch, feature] : {std::pair(Channels{33, 15}, int64_t{17}), {{16, 70}, 48}, {{70, 33}, 0}}) {
       // Blurred ones are the encoder's: without a feature half.
-      const ConvCase c =
-          full_case(g, ch, g.blur_pad > 0 ? 0 : feature, {2, 0, 7, 10}, Values::uniform, rng);
+      const ConvCase c = full_case(g, ch, g.blur_pad > 0 ? 0 : feature, {2, 0, 7, 10}, Values::uniform, rng);
       const ConvPlan plan = kPlans[turn++ % std::size(kPlans)];
       const ForcedPlan forced(plan);
       SCOPED_TRACE(concat(describe(c, g.name, "fp32"), " ", text(plan), " GPEN_SEED=", seed));
@@ -118,6 +117,7 @@ TEST_P(GpuConv, EverythingAtOnceInEveryPrecision) {
   const uint32_t seed = test_seed(84);
   std::mt19937 rng(seed);
   size_t turn = 0;
+  const uint64_t conflicts = gpu::emulation::statistics().bank_conflicts;
   for (const Geometry& g : {k1x1, k3x3, k3x3Reflect, k3x3Enlarged, kStride2, kBlurred})
     for (const Precision p : kPrecisions) {
       const ConvCase c = full_case(g, {96, 80}, g.blur_pad > 0 ? 0 : 64, {2, 0, 9, 7}, Values::uniform, rng);
@@ -127,6 +127,7 @@ TEST_P(GpuConv, EverythingAtOnceInEveryPrecision) {
       const double rms = relative_rms(conv2d(c).value, run_conv2d(c, with(p)));
       EXPECT_LE(rms, tolerance_of(p));
     }
+  EXPECT_EQ(gpu::emulation::statistics().bank_conflicts, conflicts) << "of ldmatrix";
 }
 
 TEST_P(GpuConv, UpInEveryPrecision) {
@@ -172,8 +173,8 @@ TEST_P(GpuConv, InPlace) {
   EXPECT_EQ(apart.v, run_conv2d(c, how).v);
 }
 
-// Weights and styles a thousand times as large change nothing but the sums' size, which the demodulation takes back; half
-// precision must not notice.
+// Weights and styles a thousand times as large change nothing but the sums' size, which the demodulation takes back;
+// half precision must not notice.
 TEST_P(GpuConv, LargeWeightsAndStylesDoNotOverflow) {
   std::mt19937 rng(88);
   ConvCase c = full_case(k3x3, {64, 64}, 64, {1, 0, 8, 8}, Values::uniform, rng);
@@ -186,7 +187,8 @@ TEST_P(GpuConv, LargeWeightsAndStylesDoNotOverflow) {
   large.out_scale = map(large.out_scale, [](double v) { return v / 1e6; });
   for (const Precision p : kPrecisions) {
     EXPECT_LE(relative_rms(right, run_conv2d(large, with(p))), tolerance_of(p)) << name_of(p);
-    large.out_scale = map(c.out_scale, [](double v) { return v * 1e9; });  // beyond half precision: clamped, not infinite
+    large.out_scale =
+        map(c.out_scale, [](double v) { return v * 1e9; });  // beyond half precision: clamped, not infinite
     for (double v : run_conv2d(large, with(p)).v) ASSERT_TRUE(std::isfinite(v)) << name_of(p);
     large.out_scale = map(c.out_scale, [](double v) { return v / 1e6; });
   }
@@ -211,7 +213,8 @@ TEST(GpuConvPlan, FitsEveryDeviceAndFillsIt) {
         work.coefficient_bytes = static_cast<size_t>(channels * 8);
         const ConvPlan plan = choose_plan(work, info);
         const ConvTileShape shape = shape_of(plan.tile);
-        EXPECT_LE(shape.shared_bytes(work.coefficient_bytes) + 1152, d.shared_bytes) << d.capability << " " << text(plan);
+        EXPECT_LE(shape.shared_bytes(work.coefficient_bytes) + 1152, d.shared_bytes)
+            << d.capability << " " << text(plan);
         EXPECT_GE(plan.splits, 1);
         EXPECT_LE(plan.splits, work.steps);
         const int64_t blocks = row_tiles(work, shape.rows) * ceil_div(work.out_channels, shape.columns) * plan.splits;
@@ -228,24 +231,26 @@ TEST(GpuConvErrors, PrecisionsThatADeviceLacksAreRefusedInWords) {
   const std::vector<float> weight(16 * 16 * 9, 1.f);
   const ConvGeometry g{.in_channels = 16, .out_channels = 16};
   for (const Precision p : {Precision::bf16, Precision::tf32}) {
-    const auto weights =
-        Conv2dWeights::pack(g, weight.data(), 1, {}, {pool, turing}, ConvAlgorithm::automatic, 0, p);
+    const auto weights = Conv2dWeights::pack(g, weight.data(), 1, {}, {pool, turing}, ConvAlgorithm::automatic, 0, p);
     ASSERT_FALSE(weights.ok()) << name_of(p);
     EXPECT_EQ(weights.status().code(), Code::device);
     EXPECT_NE(weights.status().message().find("sm_75"), std::string::npos) << weights.status().message();
   }
-  EXPECT_TRUE(Conv2dWeights::pack(g, weight.data(), 1, {}, {pool, turing}, ConvAlgorithm::automatic, 0, Precision::fp16).ok());
+  EXPECT_TRUE(
+      Conv2dWeights::pack(g, weight.data(), 1, {}, {pool, turing}, ConvAlgorithm::automatic, 0, Precision::fp16).ok());
   ConvGeometry blurred = g;
   blurred.stride = 2;
   blurred.pad = 0;
   blurred.blur_pad = 2;
-  EXPECT_EQ(Conv2dWeights::pack(blurred, weight.data(), 1, {}, {pool, turing}, ConvAlgorithm::automatic, 8).status().code(),
-            Code::usage)
+  EXPECT_EQ(
+      Conv2dWeights::pack(blurred, weight.data(), 1, {}, {pool, turing}, ConvAlgorithm::automatic, 8).status().code(),
+      Code::usage)
       << "with a feature half";
   EXPECT_EQ(Conv2dWeights::pack(g, weight.data(), 1, {}, {pool, turing}, ConvAlgorithm::winograd4x4).status().code(),
             Code::usage);
-  EXPECT_EQ(Conv2dWeights::pack(g, weight.data(), 1, {}, pool, ConvAlgorithm::automatic, 0, Precision::fp16).status().code(),
-            Code::usage)
+  EXPECT_EQ(
+      Conv2dWeights::pack(g, weight.data(), 1, {}, pool, ConvAlgorithm::automatic, 0, Precision::fp16).status().code(),
+      Code::usage)
       << "the processor has no fp16";
 }
 

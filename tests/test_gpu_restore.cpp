@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "pipeline/distribute.h"
+#include "pipeline/faces_json.h"
 #include "pipeline/restore.h"
 #include "support/devices.h"
 #include "support/pictures.h"
@@ -119,39 +120,40 @@ TEST_P(GpuRestore, SeveralDevicesGiveWhatOneGives) {
 }
 
 // Emulation only: its memory is as small as the test wants it.
-class SmallDevice : public ::testing::Test {
- protected:
-  // Memory for the weights, and for the activations of so many faces less `missing` bytes.
-  Processor with_room_for(int64_t faces, size_t missing = 0) const {
-    EmulatedDeviceOptions options;
-    const auto large = open_emulated_device(options);
-    const auto net = negative_on({shared_pool(), Precision::fp32, large});
-    options.memory_bytes -= large->free_bytes();
-    options.memory_bytes += net->arena_bytes_for(faces) - missing;
-    return {shared_pool(), Precision::fp32, open_emulated_device(options)};
-  }
-};
-
-TEST_F(SmallDevice, FewerFacesAtOnceWhereMemoryIsShort) {
+TEST(SmallDevice, FewerFacesAtOnceWhereMemoryIsShort) {
   const Photo photo = photo_with(3);
-  RestoreOptions options = published();
+  const RestoreOptions options = published();
   const auto expected = restore({shared_pool()}, photo, options);
   ASSERT_TRUE(expected.ok()) << expected.status().message();
-  const auto got = restore(with_room_for(2), photo, options);
-  ASSERT_TRUE(got.ok()) << got.status().message();
-  EXPECT_EQ(got->faces.size(), 3u);
-  ASSERT_EQ(got->notes.size(), 1u);
-  EXPECT_EQ(got->notes[0], "there was no memory for 3 faces at once: 1 at a time");
-  EXPECT_LE(largest_difference(got->image, expected->image), 1);
+
+  EmulatedDeviceOptions device;
+  const auto large = open_emulated_device(device);
+  const auto net = negative_on({shared_pool(), Precision::fp32, large});
+  ASSERT_NE(net, nullptr);
+  const size_t weights = device.memory_bytes - large->free_bytes(), one = net->arena_bytes_for(1);
+  // First not even one face fits; then more and more memory, less than another face takes at a time.
+  int refused = 0;
+  for (size_t room = weights + one / 2;; room += one / 2) {
+    device.memory_bytes = room;
+    const auto got = restore({shared_pool(), Precision::fp32, open_emulated_device(device)}, photo, options);
+    if (!got.ok()) {
+      ++refused;
+      ASSERT_LT(refused, 100);
+      ASSERT_EQ(got.status().code(), Code::memory) << got.status().message();
+      EXPECT_NE(got.status().message().find("MiB are free"), std::string::npos) << got.status().message();
+      continue;
+    }
+    EXPECT_GE(refused, 1);
+    EXPECT_EQ(got->faces.size(), 3u);
+    ASSERT_EQ(got->notes.size(), 1u);
+    EXPECT_EQ(got->notes[0], "there was no memory for 3 faces at once: 1 at a time");
+    EXPECT_GE(largest_difference(got->image, expected->image), 0);
+    EXPECT_LE(largest_difference(got->image, expected->image), 1);
+    break;
+  }
 }
 
-TEST_F(SmallDevice, OneFaceThatDoesNotFitIsAnError) {
-  const auto got = restore(with_room_for(1, 1), photo_with(2), published());
-  EXPECT_EQ(got.status().code(), Code::memory);
-  EXPECT_NE(got.status().message().find("MiB are free"), std::string::npos) << got.status().message();
-}
-
-TEST_F(SmallDevice, WeightsThatDoNotFitAreAnError) {
+TEST(SmallDevice, WeightsThatDoNotFitAreAnError) {
   EmulatedDeviceOptions options;
   options.memory_bytes = 100000;
   const auto store = synthesize(*parse_architecture(kNet), SynthKind::negative);

@@ -76,6 +76,26 @@ TEST(GuardedTensor, RoundTripsBothLayoutsAndStartsPoisoned) {
   }
 }
 
+TEST(GuardedTensor, RoundsToItsTypeInNhwcSlices) {
+  std::mt19937 rng(2);
+  const Tensor t = random_uniform(2, 19, 3, 2, -1, 1, rng);
+  for (const ElementType type : {ElementType::f32, ElementType::f16, ElementType::bf16}) {
+    const GuardedTensor g(t, Layout::nhwc, 64, 16, nullptr, type);
+    EXPECT_TRUE(close(rounded(t, type), g.values(), {}));
+    EXPECT_EQ(close(t, g.values(), {}), type == ElementType::f32);
+    EXPECT_TRUE(close(t, g.values(), {.stored = type}));
+    EXPECT_TRUE(g.intact());
+    // An element of the pixel behind the slice, and one of its zero channels.
+    char* const pixel = reinterpret_cast<char*>(g.view().data) + g.view().pixel_stride * size_of(type);
+    pixel[19 * size_of(type)] = 1;
+    EXPECT_FALSE(g.intact());
+    pixel[19 * size_of(type)] = 0;
+    EXPECT_TRUE(g.intact());
+    for (int64_t i = 0; i < size_of(type); ++i) pixel[32 * size_of(type) + i] = 0;
+    EXPECT_FALSE(g.intact());
+  }
+}
+
 TEST(GuardedTensor, NoticesWritesInTheWrongPlace) {
   std::mt19937 rng(1);
   const Tensor t = random_integers(2, 17, 3, 2, 9, rng);

@@ -1,5 +1,5 @@
-// Compiled when a CUDA toolkit is there; cuda_device_none.cpp stands in otherwise. The CUDA runtime is linked statically
-// and loads the driver (libcuda.so.1) when it is first called.
+// Compiled when a CUDA toolkit is there; cuda_device_none.cpp stands in otherwise. The CUDA runtime is linked
+// statically and loads the driver (libcuda.so.1) when it is first called.
 #include "runtime/gpu/cuda_device.h"
 
 #include <cuda_runtime_api.h>
@@ -19,14 +19,14 @@ Status cuda_error(cudaError_t error, const char* expression, int line) {
   const Code code = error == cudaErrorMemoryAllocation ? Code::memory : Code::device;
   return fail(code, expression, ": ", cudaGetErrorString(error), " (cuda_device.cpp:", line, ")");
 }
-#define GPEN_CUDA_NOTE(expression)                                                                             \
-  do {                                                                                                         \
-    const cudaError_t error_ = (expression);                                                                   \
+#define GPEN_CUDA_NOTE(expression)                                                                   \
+  do {                                                                                               \
+    const cudaError_t error_ = (expression);                                                         \
     if (error_ != cudaSuccess) note_error(cuda_error(error_, #expression, __LINE__).in(info_.name)); \
   } while (0)
-#define GPEN_CUDA_RETURN(expression)                                                         \
-  do {                                                                                       \
-    const cudaError_t error_ = (expression);                                                 \
+#define GPEN_CUDA_RETURN(expression)                                             \
+  do {                                                                           \
+    const cudaError_t error_ = (expression);                                     \
     if (error_ != cudaSuccess) return cuda_error(error_, #expression, __LINE__); \
   } while (0)
 
@@ -96,7 +96,8 @@ class CudaDevice : public Device {
     const cudaError_t error = cudaMalloc(&memory, bytes);
     if (error == cudaSuccess) return memory;
     (void)cudaGetLastError();  // not sticky
-    if (error != cudaErrorMemoryAllocation) return cuda_error(error, "cudaMalloc(&memory, bytes)", __LINE__).in(info_.name);
+    if (error != cudaErrorMemoryAllocation)
+      return cuda_error(error, "cudaMalloc(&memory, bytes)", __LINE__).in(info_.name);
     return fail(Code::memory, info_.name, ": cannot allocate ", (bytes >> 20) + 1, " MiB, ", free_bytes() >> 20,
                 " MiB are free");
   }
@@ -183,7 +184,8 @@ Result<std::shared_ptr<Device>> open_cuda_device(int index) {
     return fail(Code::device, "there is no cuda:", index, "; the driver has ", devices.size(), " device(s)");
   const DeviceInfo& info = devices[static_cast<size_t>(index)];
   if (info.capability < kOldest)
-    return fail(Code::device, info.name, " (", info.model, ") is sm_", info.capability, "; sm_", kOldest, " or newer is needed");
+    return fail(Code::device, info.name, " (", info.model, ") is sm_", info.capability, "; sm_", kOldest,
+                " or newer is needed");
   auto device = std::make_shared<CudaDevice>(index, info);
   GPEN_RETURN_IF_ERROR(device->open().in(info.name));
   return Result<std::shared_ptr<Device>>(std::move(device));

@@ -34,7 +34,8 @@ class EmulatedDevice : public Device {
 
   Result<void*> allocate(size_t bytes) override {
     if (bytes > free_bytes())
-      return fail(Code::memory, info_.name, ": cannot allocate ", bytes >> 20, " MiB, ", free_bytes() >> 20, " MiB are free");
+      return fail(Code::memory, info_.name, ": cannot allocate ", bytes >> 20, " MiB, ", free_bytes() >> 20,
+                  " MiB are free");
     auto memory = std::make_unique<gpu::emulation::GuardedBytes>(bytes);
     void* data = memory->data();
     used_ += bytes;
@@ -43,7 +44,8 @@ class EmulatedDevice : public Device {
   }
   void release(void* memory) override {
     const auto at = memory_.find(memory);
-    if (at == memory_.end()) return note_error(fail(Code::internal, info_.name, ": released memory that is not its own"));
+    if (at == memory_.end())
+      return note_error(fail(Code::internal, info_.name, ": released memory that is not its own"));
     check(*at->second);
     used_ -= at->second->size();
     memory_.erase(at);
@@ -88,7 +90,8 @@ class EmulatedDevice : public Device {
   }
   void check(const gpu::emulation::GuardedBytes& memory) {
     if (!memory.intact())
-      note_error(fail(Code::internal, info_.name, ": something wrote outside of its ", memory.size(), " bytes of memory"));
+      note_error(
+          fail(Code::internal, info_.name, ": something wrote outside of its ", memory.size(), " bytes of memory"));
   }
   std::map<void*, std::unique_ptr<gpu::emulation::GuardedBytes>> memory_;
   size_t used_ = 0;

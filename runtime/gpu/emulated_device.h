@@ -7,8 +7,8 @@ namespace gpen {
 
 struct EmulatedDeviceOptions {
   int capability = 90;
-  int multiprocessors = 4;               // few, so that small problems fill them and large ones are not split
-  size_t shared_bytes = 227 * 1024;      // of a block
+  int multiprocessors = 4;                // few, so that small problems fill them and large ones are not split
+  size_t shared_bytes = 227 * 1024;       // of a block
   size_t memory_bytes = size_t{8} << 30;  // allocate() beyond it fails as it would on a device
 };
 std::shared_ptr<Device> open_emulated_device(const EmulatedDeviceOptions& options = {});

@@ -177,8 +177,9 @@ void launch_with(bool together, Device& device, KernelName name, void (*kernel)(
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   std::tuple<P...> copies(static_cast<P>(std::forward<A>(arguments))...);
   device.run_or_record([=, &device] {
-    Status status = emulation::run_kernel(name.name, name.file, name.line, grid, block, shared_bytes,
-                                          device.info().shared_bytes, [&] { std::apply(kernel, copies); }, together);
+    Status status = emulation::run_kernel(
+        name.name, name.file, name.line, grid, block, shared_bytes, device.info().shared_bytes,
+        [&] { std::apply(kernel, copies); }, together);
     if (!status.ok()) device.note_error(std::move(status));
   });
 }
