@@ -3,7 +3,6 @@
 #include <cudnn.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "bench/gpu_layer.h"
 

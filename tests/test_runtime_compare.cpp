@@ -85,7 +85,7 @@ TEST(GuardedTensor, RoundsToItsTypeInNhwcSlices) {
     EXPECT_EQ(close(t, g.values(), {}), type == ElementType::f32);
     EXPECT_TRUE(close(t, g.values(), {.stored = type}));
     EXPECT_TRUE(g.intact());
-    // An element of the pixel behind the slice, and one of its zero channels.
+    // One of the zero channels of a pixel, and an element behind the slice.
     char* const pixel = reinterpret_cast<char*>(g.view().data) + g.view().pixel_stride * size_of(type);
     pixel[19 * size_of(type)] = 1;
     EXPECT_FALSE(g.intact());
