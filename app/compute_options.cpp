@@ -79,11 +79,15 @@ Result<Choice> choose(const ComputeOptions& options) {
   GPEN_ASSIGN(choice.cuda, parse_devices(options.device));
   GPEN_ASSIGN(choice.precision, parse_precision(options.precision));
   std::vector<DeviceInfo> devices;
+  std::string why_not;  // --device auto does not find a CUDA device
   if (options.device != "cpu") {
     Result<std::vector<DeviceInfo>> listed = list_cuda_devices();
     if (!listed.ok() && !choice.cuda.empty())
       return fail(Code::device, "--device ", options.device, ": ", listed.status().message(), "; use --device cpu");
-    if (listed.ok()) devices = *std::move(listed);
+    if (listed.ok())
+      devices = *std::move(listed);
+    else
+      why_not = "; no CUDA device can be used: " + listed.status().message();
   }
   if (options.device == "auto") {
     const auto usable = std::find_if(devices.begin(), devices.end(),
@@ -92,7 +96,7 @@ Result<Choice> choose(const ComputeOptions& options) {
   }
   for (const int index : choice.cuda) GPEN_RETURN_IF_ERROR(check_device(options, devices, index, choice.precision));
   if (choice.cuda.empty() && choice.precision != Precision::fp32 && choice.precision != Precision::bf16)
-    return fail(Code::device, "--precision ", options.precision, ": the CPU computes in fp32 or bf16");
+    return fail(Code::device, "--precision ", options.precision, ": the CPU computes in fp32 or bf16", why_not);
   return choice;
 }
 

@@ -173,7 +173,7 @@ Status bench(const CompareOptions& options) {
   std::fprintf(text, "%-10s %-5s %-15s %-9s %-11s %9s %9s %9s %7s %9s %7s  %s\n", "layer", "kind", "in>out,side",
                "precision", "ours", "min ms", "median", "cuDNN", "ratio", "cuBLAS", "ratio", "cuDNN's choice");
   Json json = {{"problems", options.problems}, {"reps", options.reps},     {"batch", options.batch},
-               {"cold", options.cold},         {"cudnn", cudnn_version()}, {"device", to_json(device->info())},
+               {"cold", options.cold},         {"cudnn", cudnn_version()}, {"device", bench::to_json(device->info())},
                {"results", Json::array()},     {"failed", Json::array()}};
   int wrong = 0;
   for (const Precision precision : options.precisions) {

@@ -25,23 +25,14 @@ bool same_size(const char* what, const A& a, const B& b) {
   return false;
 }
 
-// Those of geometry.cpp: without the taps that are lost in a float's rounding.
 Result<BlurTaps> gaussian_taps(int taps, double sigma) {
-  constexpr double kNegligible = 1e-9;
-  std::vector<double> half(static_cast<size_t>(taps / 2 + 1));
-  double sum = 0;
-  for (size_t i = 0; i < half.size(); ++i) {
-    half[i] = std::exp(-static_cast<double>(i * i) / (2 * sigma * sigma));
-    sum += i == 0 ? half[i] : 2 * half[i];
-  }
+  const std::vector<float> half = half_gaussian(taps, sigma);
+  if (half.size() > BlurTaps::kMaxReach + 1)
+    return fail(Code::internal, "a blur of ", taps, " taps and sigma ", sigma, " reaches further than ",
+                BlurTaps::kMaxReach, " pixels");
   BlurTaps result;
-  for (size_t i = 0; i < half.size() && half[i] / sum >= kNegligible; ++i) {
-    if (i > BlurTaps::kMaxReach)
-      return fail(Code::internal, "a blur of ", taps, " taps and sigma ", sigma, " reaches further than ",
-                  BlurTaps::kMaxReach, " pixels");
-    result.reach = static_cast<int>(i);
-    result.weights[i] = static_cast<float>(half[i] / sum);
-  }
+  result.reach = static_cast<int>(half.size()) - 1;
+  std::copy(half.begin(), half.end(), result.weights);
   return result;
 }
 

@@ -114,9 +114,7 @@ template void warp_affine(Pixels<const uint8_t>, const Affine&, Pixels<uint8_t>,
 template void warp_affine(Pixels<const uint8_t>, const Affine&, Pixels<float>, ThreadPool&);
 template void warp_affine(Pixels<const float>, const Affine&, Pixels<float>, ThreadPool&);
 
-namespace {
-
-// The right half of the kernel, centre first, without the taps that are lost in a float's rounding.
+// Without the taps that are lost in a float's rounding.
 std::vector<float> half_gaussian(int taps, double sigma) {
   constexpr double kNegligible = 1e-9;  // a hundredth of float's half step at 1
   std::vector<double> half(static_cast<size_t>(taps / 2 + 1));
@@ -130,8 +128,6 @@ std::vector<float> half_gaussian(int taps, double sigma) {
     if (v / sum >= kNegligible) kernel.push_back(static_cast<float>(v / sum));
   return kernel;
 }
-
-}  // namespace
 
 void gaussian_blur(Plane* plane, int taps, double sigma, ThreadPool& pool) {
   const std::vector<float> kernel = half_gaussian(taps, sigma);

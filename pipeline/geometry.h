@@ -76,6 +76,8 @@ inline void sample_bilinear(Pixels<const In> s, Point at, float* out);
 // Convolves in place with the separable Gaussian of `taps` (odd) samples of exp(-i^2 / 2 sigma^2), normalised to sum 1;
 // the outside is 0. Taps too small to change a float are left out.
 void gaussian_blur(Plane* plane, int taps, double sigma, ThreadPool& pool);
+// Its filter: the centre's weight and those to one side.
+std::vector<float> half_gaussian(int taps, double sigma);
 
 // [1 2 1] x [1 2 1] / 16, mirrored at the border without repeating the edge, rounded to nearest. Sides 1: unchanged.
 void smooth_121(Pixels<const uint8_t> source, Pixels<uint8_t> destination, ThreadPool& pool);

@@ -32,9 +32,8 @@ TEST(Binary, NeedsOnlyTheSystemsLibraries) {
   if (!std::filesystem::exists("/usr/bin/ldd")) GTEST_SKIP() << "needs ldd";
   const CommandResult r = ldd({GPEN_BINARY});
   ASSERT_EQ(r.code, 0) << r.err;
-  const std::regex allowed(
-      R"(\s*(linux-vdso\.so|/lib.*/ld-linux|libc\.so|libm\.so|libstdc\+\+\.so|libgcc_s\.so|)"
-      R"(libpthread\.so|libdl\.so|librt\.so).*)");
+  const std::regex allowed(R"(\s*(linux-vdso\.so|/lib.*/ld-linux|libc\.so|libm\.so|libstdc\+\+\.so|libgcc_s\.so|)"
+                           R"(libpthread\.so|libdl\.so|librt\.so).*)");
   std::istringstream lines(r.out);
   int libraries = 0;
   for (std::string line; std::getline(lines, line); ++libraries) EXPECT_TRUE(std::regex_match(line, allowed)) << line;
