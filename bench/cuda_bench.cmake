@@ -1,12 +1,15 @@
 # The benchmarks of a device. cuBLAS and cuDNN are peers to compare with, no part of the product: they are used where
-# they are found, in the toolkit, in the prefixes of CMAKE_PREFIX_PATH (PyTorch's wheels bring both along, without the
-# names that a linker looks for), or where GPEN_CUBLAS_LIBRARY, GPEN_CUDNN_LIBRARY and GPEN_CUDNN_INCLUDE_DIR say.
-set(gpen_cuda_hints ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_TARGET_DIR} ${CUDAToolkit_LIBRARY_ROOT})
-find_library(GPEN_CUBLAS_LIBRARY NAMES cublas libcublas.so.13 libcublas.so.12 HINTS ${gpen_cuda_hints}
-  PATH_SUFFIXES lib lib64 lib/x64)
-find_path(GPEN_CUBLAS_INCLUDE_DIR cublas_v2.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-find_library(GPEN_CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 HINTS ${gpen_cuda_hints} PATH_SUFFIXES lib lib64 lib/x64)
-find_path(GPEN_CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+# they are found, in the toolkit, else in the folders of GPEN_CUDA_PEERS (of PyTorch's wheels, for example, which bring
+# both along under names that a linker does not look for).
+set(GPEN_CUDA_PEERS "" CACHE STRING "Folders with include and lib of cuBLAS and cuDNN, for the benchmarks only")
+find_library(GPEN_CUBLAS_LIBRARY NAMES cublas libcublas.so.13 libcublas.so.12 HINTS ${CUDAToolkit_LIBRARY_DIR}
+  PATHS ${GPEN_CUDA_PEERS} PATH_SUFFIXES lib)
+find_path(GPEN_CUBLAS_INCLUDE_DIR cublas_v2.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS ${GPEN_CUDA_PEERS}
+  PATH_SUFFIXES include)
+find_library(GPEN_CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 HINTS ${CUDAToolkit_LIBRARY_DIR} PATHS ${GPEN_CUDA_PEERS}
+  PATH_SUFFIXES lib)
+find_path(GPEN_CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS ${GPEN_CUDA_PEERS}
+  PATH_SUFFIXES include)
 
 if(GPEN_CUBLAS_LIBRARY AND GPEN_CUBLAS_INCLUDE_DIR)
   set(gpen_cublas ON)

@@ -54,7 +54,7 @@ class Work {
   }
 
  private:
-  // Nothing is pasted before all of the batch is restored, so that it can be tried again.
+  // Can be tried again after an error: a face that is pasted twice changes nothing.
   Status batch_of(size_t first, size_t count, DevicePasteCanvas* canvas) {
     std::vector<FacePictures> pictures(count);
     GPEN_ASSIGN(DeviceBuffer input, DeviceBuffer::make(device_, count * planar_floats(in_side_) * sizeof(float)));
