@@ -11,7 +11,6 @@ namespace {
 
 constexpr Precision kPrecisions[] = {Precision::fp32, Precision::tf32, Precision::bf16, Precision::fp16,
                                      Precision::fp16_fast};
-constexpr int kOldestDevice = 75;      // open_cuda_device() takes none below
 constexpr int kTf32AndBf16Since = 80;  // tensor cores for half precision came first
 
 std::string describe(const DeviceInfo& info) {
@@ -66,7 +65,7 @@ Status check_device(const ComputeOptions& options, const std::vector<DeviceInfo>
   const DeviceInfo& info = devices[static_cast<size_t>(index)];
   const std::vector<Precision> can = precisions_of(info);
   if (can.empty())
-    return fail(Code::device, "--device ", options.device, ": ", describe(info), " is too old, sm_", kOldestDevice,
+    return fail(Code::device, "--device ", options.device, ": ", describe(info), " is too old, sm_", kOldestCudaCapability,
                 " or newer is needed; use --device cpu");
   if (std::count(can.begin(), can.end(), p) == 0)
     return fail(Code::device, "--precision ", options.precision, ": ", describe(info), " computes in ",
@@ -161,7 +160,7 @@ Status ComputeOptions::check_precision(const Architecture& arch, const Processor
 }
 
 std::vector<Precision> precisions_of(const DeviceInfo& info) {
-  if (info.capability < kOldestDevice) return {};
+  if (info.capability < kOldestCudaCapability) return {};
   if (info.capability < kTf32AndBf16Since) return {Precision::fp32, Precision::fp16, Precision::fp16_fast};
   return {std::begin(kPrecisions), std::end(kPrecisions)};
 }

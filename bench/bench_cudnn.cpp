@@ -163,7 +163,8 @@ Status bench(const CompareOptions& options) {
   GPEN_ASSIGN(DeviceTimer timer, DeviceTimer::make(device, options.cold));
   ThreadPool pool(options.threads);
   FILE* text = options.text();
-  print_device(text, *device, options.batch);
+  print_device(text, *device);
+  std::fprintf(text, "batch %d, %s caches\n", options.batch, options.cold ? "cold" : "warm");
   std::fprintf(
       text,
       "%s, %s: the bare convolution and a matrix product of its size. The blur of `down` and `up`, styles, "

@@ -223,7 +223,8 @@ Status bench(const ConvOptions& options) {
   GPEN_ASSIGN(const std::shared_ptr<Device> device, open_bench_device(options.device));
   GPEN_ASSIGN(DeviceTimer timer, DeviceTimer::make(device, options.cold));
   FILE* text = options.text();
-  print_device(text, *device, options.batch);
+  print_device(text, *device);
+  std::fprintf(text, "batch %d, %s caches\n", options.batch, options.cold ? "cold" : "warm");
   print_heading(text);
   Bench bench(options, device, std::move(timer));
   for (const Precision precision : options.precisions)

@@ -296,7 +296,7 @@ Status bench(const NetworkOptions& options) {
   GPEN_ASSIGN(DeviceTimer plug, DeviceTimer::make(device, false));
   GPEN_ASSIGN(std::shared_ptr<ReplayTimer> replays, ReplayTimer::make(device));
   const auto pool = std::make_shared<ThreadPool>(options.threads);
-  print_device(options.text(), *device, options.batches.front());
+  print_device(options.text(), *device);
   print_heading(options.text());
   Bench bench(options, device, std::move(replays), std::move(plug));
   for (const std::string& arch : options.archs) {

@@ -12,7 +12,7 @@
 #
 # What the build needs beside compilers and CMake (GoogleTest, nlohmann-json, CLI11, Eigen, stb) is installed with
 # scripts/setup where a package manager can be reached. For a machine that reaches nothing, unpack it into .deps on any
-# Debian or Ubuntu before and take that folder along (15 MB; .deps stays out of git with a line in .git/info/exclude):
+# Debian or Ubuntu before and take that folder along (20 MB; .deps stays out of git with a line in .git/info/exclude):
 #
 #   mkdir -p .deps && cd .deps && apt-get download googletest nlohmann-json3-dev libcli11-dev libeigen3-dev libstb-dev &&
 #     for package in *.deb; do dpkg -x "$package" . && rm "$package"; done
@@ -33,7 +33,7 @@ if nvidia-smi -L >"$work/nvidia-smi.log" 2>&1 && grep -q GPU "$work/nvidia-smi.l
   gpu=yes
   capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -dc 0-9)
 fi
-[ -n "$(command -v nvcc)" ] || { [ -x /usr/local/cuda/bin/nvcc ] && PATH=$PATH:/usr/local/cuda/bin; }
+PATH=$PATH:/usr/local/cuda/bin:/usr/local/nvidia/bin
 shared=${GPEN_SHARED:-}
 for folder in "$root/shared" "$root/../shared"; do
   [ -n "$shared" ] || { [ -d "$folder/golden" ] && shared=$(CDPATH= cd -- "$folder" && pwd); }
@@ -53,7 +53,7 @@ number=100
 # note NAME TEXT: a line of the table for a step that did not run.
 note() {
   number=$((number + 1))
-  printf '%-26s %s\n' "$1" "$2" | tee "$work/$number-$1.result"
+  printf '%-38s %s\n' "$1" "$2" | tee "$work/$number-$1.result"
 }
 # step NAME LIMIT COMMAND...: runs it for at most LIMIT seconds, output to NAME.log. Several at once: step ... & wait,
 # with `number` counted up before.
@@ -68,19 +68,20 @@ step() {
   left=$((deadline - begin - 5))
   result=$work/$number-$name.result
   if [ "$left" -lt 10 ]; then
-    printf '%-26s %s\n' "$name" "skipped: no time left" | tee "$result"
+    printf '%-38s %s\n' "$name" "skipped: no time left" | tee "$result"
     return 1
   fi
   [ "$limit" -le "$left" ] || limit=$left
   timeout -k 5 "$limit" "$@" >"$work/$name.log" 2>&1
   code=$?
   took=$(($(date +%s) - begin))
-  case $code in
-    0) word=ok ;;
-    124 | 137) word="TIMED OUT" ;;
+  case $name:$code in
+    *:0) word=ok ;;
+    *:124 | *:137) word="TIMED OUT" ;;
+    torch*:3) word="not there" ;;
     *) word="FAILED ($code)" ;;
   esac
-  printf '%-26s %-12s %4d s\n' "$name" "$word" "$took" | tee "$result"
+  printf '%-38s %-12s %4d s\n' "$name" "$word" "$took" | tee "$result"
   return "$code"
 }
 run() {
@@ -97,7 +98,7 @@ set -- -DCMAKE_BUILD_TYPE=Release
 if [ -d "$root/.deps" ]; then
   set -- "$@" "-DCMAKE_PREFIX_PATH=$root/.deps/usr" "-DGPEN_GOOGLETEST_SOURCES=$root/.deps/usr/src/googletest"
 elif [ -n "$(command -v apt-get)" ]; then
-  run setup 90 scripts/setup
+  run setup 60 scripts/setup
 fi
 if [ -n "$gpu" ] && [ -n "$(command -v nvcc)" ]; then
   set -- "$@" -DGPEN_CUDA=ON "-DGPEN_CUDA_ARCHITECTURES=${capability:-native}"
@@ -124,14 +125,13 @@ if ! run configure 120 cmake -S "$root" -B "$build" "$@"; then
 fi
 
 # Build: with a device, what is for it and the quick tests of the kernels first of all.
-has() { cmake --build "$build" --target help 2>/dev/null | grep -q "[: ]$1\(:\|\$\)"; }
 cuda=
 [ -x "$(command -v nvcc)" ] && grep -q '^CMAKE_CUDA_COMPILER:' "$build/CMakeCache.txt" && cuda=yes
 targets=all
 if [ -n "$gpu" ] && [ -n "$cuda" ]; then
   targets="gpen bench_gpu_conv2d bench_gpu_network bench_conv2d"
   [ -z "$tests" ] || targets="$targets tests_gpu tests_kernels"
-  ! has bench_cudnn || targets="$targets bench_cudnn"
+  ! cmake --build "$build" --target help 2>/dev/null | grep -q bench_cudnn || targets="$targets bench_cudnn"
 elif [ -n "$gpu" ]; then
   note cuda "MISSING: there is a device, but no nvcc: the product is built without CUDA"
 fi
@@ -145,6 +145,7 @@ if [ -n "$gpu" ] && [ -n "$cuda" ]; then
   # The tests on the device: one process each, side by side (a context of the driver takes a second).
   if [ -n "$tests" ]; then
     for test in "$build"/tests/test_gpu_*; do
+      case $test in *_emulation*) continue ;; esac
       [ -f "$test" ] && [ -x "$test" ] || continue
       number=$((number + 1))
       step "$(basename "$test")" 120 "$test" --gtest_filter='*/cuda' --gtest_color=no &

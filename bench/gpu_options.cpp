@@ -39,11 +39,10 @@ std::string percent_of(double flops, std::optional<double> rate) {
   return concat(std::lround(100 * flops / *rate), "%");
 }
 
-void print_device(FILE* to, Device& device, int batch) {
+void print_device(FILE* to, Device& device) {
   const DeviceInfo& i = device.info();
-  std::fprintf(to, "%s: %s, sm_%d, %d multiprocessors, %zu MiB of %zu MiB free; batch %d\n", i.name.c_str(),
-               i.model.c_str(), i.capability, i.multiprocessors, device.free_bytes() >> 20, i.memory_bytes >> 20,
-               batch);
+  std::fprintf(to, "%s: %s, sm_%d, %d multiprocessors, %zu MiB of %zu MiB free\n", i.name.c_str(), i.model.c_str(),
+               i.capability, i.multiprocessors, device.free_bytes() >> 20, i.memory_bytes >> 20);
   if (is_emulated(device)) std::fprintf(to, "emulated on the host: results are checked, times mean nothing\n");
 }
 

@@ -35,7 +35,7 @@ class MatrixRate {
 
 // "72%", or "-" where there is no rate.
 std::string percent_of(double flops, std::optional<double> rate);
-void print_device(FILE* to, Device& device, int batch);
+void print_device(FILE* to, Device& device);
 Json to_json(const DeviceInfo& info);
 
 }  // namespace gpen::bench

@@ -6,7 +6,7 @@ namespace gpen {
 
 Status add_upsampled(Exec& exec, const TensorView& x, TensorView y) {
   if (x.layout != exec.layout() || y.layout != exec.layout())
-    return fail(Code::internal, "add_upsampled: both tensors must be blocked");
+    return fail(Code::internal, "add_upsampled: both tensors must be activations");
   if (x.n != y.n || x.c != y.c || x.h < 1 || x.w < 1 || y.h < x.h || y.w < x.w)
     return fail(Code::internal, "add_upsampled: input is ", x.shape_string(), ", output ", y.shape_string());
   if (exec.device != nullptr) return exec.device->kernels().add_upsampled(exec, x, y);

@@ -1,4 +1,5 @@
-// conv2d: every dense convolution of the networks, in blocked layout (nchw16c in, nchw16c out).
+// conv2d: every dense convolution of the networks; activations in the layout of the processor (nchw16c) or of the
+// device (nhwc).
 //
 //   acc[n,o,y,x]  = sum over i,ky,kx of W[o,i,ky,kx] * in(n,i, y*stride + ky - pad, x*stride + kx - pad)
 //   v             = lrelu(acc * out_scale[n,o] + bias[o], slope) * gain

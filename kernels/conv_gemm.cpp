@@ -35,6 +35,8 @@ ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
   };
   if (forced_plan.has_value()) {
     ConvPlan plan = *forced_plan;
+    const size_t shared = shape_of(plan.tile).shared_bytes(work.coefficient_bytes) + kStaticShared;
+    if (shared > device.shared_bytes) plan.tile = ConvTile::m64n64;
     if (tiles_in(shape_of(plan.tile)) > Device::kCounters / 4) plan.splits = 1;
     plan.splits = static_cast<int>(std::clamp<int64_t>(plan.splits, 1, work.steps));
     return plan;

@@ -96,8 +96,9 @@ struct ConvWork {
   size_t coefficient_bytes = 0;
 };
 ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device);
-// For tests and benchmarks: every convolution from now on with this plan (splits are reduced where there are fewer
-// steps); nullopt: chosen again. Not for use beside running networks.
+// For tests and benchmarks: every convolution from now on with this plan (with fewer splits where there are fewer
+// steps, with the smallest tile where a device lacks the shared memory); nullopt: chosen again. Not for use beside
+// running networks.
 void force_conv_plan(std::optional<ConvPlan> plan);
 int64_t row_tiles(const ConvWork& work, int rows);
 

@@ -243,9 +243,9 @@ __global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns
     }
     gpu::cp_async_commit();
     const bool feature = now.chunk >= p.x.chunks;
-    const Prologue<float> prologue{scaled ? scale + now.chunk * kChunkChannels : nullptr,
-                                   feature ? bias + (now.chunk - p.x.chunks) * kChunkChannels : nullptr, p.feature_gain,
-                                   inside + stage * kRows};
+    const Prologue prologue{scaled ? scale + now.chunk * kChunkChannels : nullptr,
+                            feature ? bias + (now.chunk - p.x.chunks) * kChunkChannels : nullptr, p.feature_gain,
+                            inside + stage * kRows};
     const unsigned char* const a_tile = stages + stage * kStageBytes;
     math.step(a_tile, a_tile + kRows * kRowBytes, warp_row, warp_column, lane, prologue);
     now.advance(chunks);
@@ -267,6 +267,8 @@ __global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns
 // Math<rows, columns of a warp>.
 template <template <int, int> class Math>
 void launch_conv_gemm(Device& device, const char* name, const ConvGemm& p, ConvTile tile, int64_t row_tiles) {
+  constexpr int kStages = shape_of(ConvTile::m64n64).stages;
+  static_assert(shape_of(ConvTile::m128n128).stages == kStages && shape_of(ConvTile::m128n64).stages == kStages);
   const ConvTileShape shape = shape_of(tile);
   const dim3 grid(static_cast<unsigned>(row_tiles), static_cast<unsigned>(ceil_div(p.out_channels, shape.columns)),
                   static_cast<unsigned>(p.images * p.splits));
@@ -275,11 +277,14 @@ void launch_conv_gemm(Device& device, const char* name, const ConvGemm& p, ConvT
       shape.shared_bytes(static_cast<size_t>((p.x.chunks + 2 * p.feature.chunks) * chunk) * sizeof(float));
   switch (tile) {
     case ConvTile::m128n128:
-      return gpu::launch(device, name, conv_gemm_kernel<Math<64, 32>, 128, 128, 64, 32, 3>, grid, dim3(256), shared, p);
+      return gpu::launch(device, name, conv_gemm_kernel<Math<64, 32>, 128, 128, 64, 32, kStages>, grid, dim3(256),
+                         shared, p);
     case ConvTile::m128n64:
-      return gpu::launch(device, name, conv_gemm_kernel<Math<64, 32>, 128, 64, 64, 32, 3>, grid, dim3(128), shared, p);
+      return gpu::launch(device, name, conv_gemm_kernel<Math<64, 32>, 128, 64, 64, 32, kStages>, grid, dim3(128),
+                         shared, p);
     case ConvTile::m64n64:
-      return gpu::launch(device, name, conv_gemm_kernel<Math<32, 32>, 64, 64, 32, 32, 3>, grid, dim3(128), shared, p);
+      return gpu::launch(device, name, conv_gemm_kernel<Math<32, 32>, 64, 64, 32, 32, kStages>, grid, dim3(128), shared,
+                         p);
   }
 }
 

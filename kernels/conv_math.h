@@ -16,10 +16,9 @@ constexpr float kFeatureSlope = 0.2f;
 __device__ __forceinline__ int piece_offset(int row, int piece) { return row * kRowBytes + ((piece ^ (row & 7)) << 4); }
 
 // What the prologue needs of one step; coefficients are those of the step's first channel.
-template <class Coefficient>
 struct Prologue {
-  const Coefficient* scale;  // null: none
-  const Coefficient* bias;   // null: the channels are x's
+  const float* scale;  // null: none
+  const float* bias;   // null: the channels are x's
   float gain;
   const unsigned char* inside;  // [row], nonzero where the pixel lies in the picture
 };
@@ -51,9 +50,26 @@ __device__ __forceinline__ uint32_t scaled_pair<gpu::half_t>(uint32_t pair, floa
 template <>
 __device__ __forceinline__ uint32_t activated_pair<gpu::half_t>(uint32_t pair, float gain, float2 bias) {
   const __half2 u = __hfma2(as_half2(pair), __float2half2_rn(gain), __floats2half2_rn(bias.x, bias.y));
-  const __half2 v = __hmax2(u, __hmul2(u, __float2half2_rn(kFeatureSlope)));
+  const __half2 v = __hmax2_nan(u, __hmul2(u, __float2half2_rn(kFeatureSlope)));
   const __half2 most = __float2half2_rn(65504.f);
-  return as_bits(__hmax2(__hmin2(v, most), __hneg2(most)));
+  return as_bits(__hmax2_nan(__hmin2_nan(v, most), __hneg2(most)));
+}
+#else
+// The same steps with the same roundings.
+__device__ __forceinline__ float2 half2_of(float2 v) {
+  return gpu::unpack2<gpu::half_t>(gpu::pack2<gpu::half_t>(v.x, v.y));
+}
+template <>
+inline uint32_t scaled_pair<gpu::half_t>(uint32_t pair, float2 scale) {
+  const float2 v = gpu::unpack2<gpu::half_t>(pair), s = half2_of(scale);
+  return gpu::pack2<gpu::half_t>(v.x * s.x, v.y * s.y);
+}
+template <>
+inline uint32_t activated_pair<gpu::half_t>(uint32_t pair, float gain, float2 bias) {
+  const float2 v = gpu::unpack2<gpu::half_t>(pair), g = half2_of(make_float2(gain, kFeatureSlope)), b = half2_of(bias);
+  const float2 u = half2_of(make_float2(fmaf(v.x, g.x, b.x), fmaf(v.y, g.x, b.y)));
+  const float2 low = half2_of(make_float2(u.x * g.y, u.y * g.y));
+  return gpu::pack2<gpu::half_t>(u.x > low.x ? u.x : low.x, u.y > low.y ? u.y : low.y);
 }
 #endif
 
@@ -67,7 +83,7 @@ class TensorCoreMath {
   static constexpr int kTilesM = kRows / 16, kTilesN = kColumns / 8;
 
   __device__ __forceinline__ void step(const unsigned char* a_tile, const unsigned char* b_tile, int first_row,
-                                       int first_column, int lane, const Prologue<float>& prologue) {
+                                       int first_column, int lane, const Prologue& prologue) {
     bool inside[2 * kTilesM] = {};
     if (prologue.bias != nullptr) {
 #pragma unroll
@@ -147,7 +163,7 @@ class TensorCoreMath {
       }
     }
   }
-  __device__ __forceinline__ static void activate(uint32_t (&a)[kTilesM][4], const Prologue<float>& p, int k, int lane,
+  __device__ __forceinline__ static void activate(uint32_t (&a)[kTilesM][4], const Prologue& p, int k, int lane,
                                                   const bool (&inside)[2 * kTilesM]) {
 #pragma unroll
     for (int r = 0; r < 4; ++r) {
@@ -198,7 +214,7 @@ class Fp32Math {
   static constexpr int kM = kRows / 8, kN = kColumns / 4;
 
   __device__ __forceinline__ void step(const unsigned char* a_tile, const unsigned char* b_tile, int first_row,
-                                       int first_column, int lane, const Prologue<float>& prologue) {
+                                       int first_column, int lane, const Prologue& prologue) {
 #pragma unroll 2
     for (int k = 0; k < kPieces; ++k) {
       float4 a[kM];

@@ -38,7 +38,7 @@ Status depthwise_conv2d(Exec& exec, const DepthwiseWeights& weights, const Tenso
                         TensorView y) {
   const int64_t kernel = weights.kernel(), pad = kernel / 2;
   if (x.layout != exec.layout() || y.layout != exec.layout())
-    return fail(Code::internal, "depthwise_conv2d: both tensors must be blocked");
+    return fail(Code::internal, "depthwise_conv2d: both tensors must be activations");
   if (stride < 1 || x.n != y.n || x.c != y.c || x.c != weights.channels() || y.h != ceil_div(x.h, stride) ||
       y.w != ceil_div(x.w, stride))
     return fail(Code::internal, "depthwise_conv2d: input is ", x.shape_string(), ", output ", y.shape_string(),

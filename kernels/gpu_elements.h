@@ -43,6 +43,13 @@ __device__ __forceinline__ void store_vector(T* to, const float (&from)[kVectorW
   }
 }
 
+// Of all lanes, in all lanes.
+__device__ __forceinline__ float warp_sum(float v) {
+#pragma unroll
+  for (int step = 16; step > 0; step /= 2) v += __shfl_xor_sync(0xffffffffu, v, step);
+  return v;
+}
+
 // `count` floats (a multiple of 4, known at compile time) from memory aligned to 16 bytes.
 template <int count>
 __device__ __forceinline__ void load_floats(float (&to)[count], const float* from) {

@@ -68,9 +68,7 @@ __global__ void __launch_bounds__(32 * kWarps)
       }
     }
 #pragma unroll
-    for (int i = 0; i < kRows; ++i)
-#pragma unroll
-      for (int step = 16; step > 0; step /= 2) sum[i] += __shfl_xor_sync(0xffffffffu, sum[i], step);
+    for (int i = 0; i < kRows; ++i) sum[i] = warp_sum(sum[i]);
 #pragma unroll
     for (int i = 0; i < kRows; ++i)
       if (lane == i && row + i < n)
@@ -85,8 +83,7 @@ __global__ void __launch_bounds__(kNormThreads) pixel_norm_kernel(float* x, int 
   float* const row = x + blockIdx.x * stride;
   float sum = 0;
   for (int k = static_cast<int>(threadIdx.x); k < count; k += kNormThreads) sum = fmaf(row[k], row[k], sum);
-#pragma unroll
-  for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, step);
+  sum = warp_sum(sum);
   if (threadIdx.x % 32 == 0) warp_sums[threadIdx.x / 32] = sum;
   __syncthreads();
   sum = 0;

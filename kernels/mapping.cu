@@ -31,12 +31,6 @@ struct MappingArguments {
   unsigned* arrived;  // 0 before and after
 };
 
-__device__ __forceinline__ float warp_sum(float v) {
-#pragma unroll
-  for (int step = 16; step > 0; step /= 2) v += __shfl_xor_sync(0xffffffffu, v, step);
-  return v;
-}
-
 // Waits until all blocks have come here for the round-th time (counted from 1).
 __device__ __forceinline__ void meet(unsigned* arrived, unsigned round) {
   __threadfence();

@@ -13,7 +13,7 @@ constexpr int kVectors = kBlock / 4;
 
 Status max_pool(Exec& exec, const TensorView& x, int kernel, int stride, int pad, TensorView y) {
   if (x.layout != exec.layout() || y.layout != exec.layout())
-    return fail(Code::internal, "max_pool: both tensors must be blocked");
+    return fail(Code::internal, "max_pool: both tensors must be activations");
   if (kernel < 1 || stride < 1 || pad < 0 || pad >= kernel || x.n != y.n || x.c != y.c || x.h + 2 * pad < kernel ||
       x.w + 2 * pad < kernel || y.h != (x.h + 2 * pad - kernel) / stride + 1 ||
       y.w != (x.w + 2 * pad - kernel) / stride + 1)

@@ -36,6 +36,9 @@ class NetworkRun {
   Status run(std::span<const int64_t> shape, std::span<const TensorView> inputs, std::span<const TensorView> outputs,
              Fn forward, bool recordable = true) {
     Exec exec{*pool_, ws_, device_.get(), device_ == nullptr ? ElementType::f32 : type_};
+    const auto elsewhere = [&](const TensorView& t) { return t.on_device && device_ == nullptr; };
+    if (std::any_of(inputs.begin(), inputs.end(), elsewhere) || std::any_of(outputs.begin(), outputs.end(), elsewhere))
+      return fail(Code::internal, "a tensor on a device was given to a network on the processor");
     if (planned_.size() != shape.size() || !std::equal(shape.begin(), shape.end(), planned_.begin())) {
       planned_.clear();
       recorded_.reset();
@@ -57,8 +60,9 @@ class NetworkRun {
     if (recorded_ != nullptr) {
       device_->replay(*recorded_);
     } else if (recordable && runs_ > 0) {
-      GPEN_ASSIGN(recorded_, device_->record(put_on_stream));
+      GPEN_ASSIGN(auto recorded, device_->record(put_on_stream));
       GPEN_RETURN_IF_ERROR(status);
+      recorded_ = std::move(recorded);
       device_->replay(*recorded_);
     } else {
       put_on_stream();
@@ -79,6 +83,13 @@ class NetworkRun {
       std::copy_n(t.data, values->size(), values->data());
   }
   Status finish() { return device_ != nullptr ? device_->finish() : Status(); }
+
+  // Gives the arena back; the next run plans anew.
+  void release() {
+    planned_.clear();
+    recorded_.reset();
+    ws_.begin_plan();
+  }
 
   size_t peak_bytes() const { return ws_.peak_bytes(); }
   const std::shared_ptr<Device>& device() const { return device_; }

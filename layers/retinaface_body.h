@@ -17,7 +17,7 @@ class RetinaFaceBody {
                                                       const Placement& at);
   virtual ~RetinaFaceBody() = default;
   virtual std::array<int64_t, 3> channels() const = 0;
-  // x: n x 3 x H x W blocked.
+  // x: n x 3 x H x W, an activation.
   virtual Status run(Exec& exec, Activation x, Levels* out) const = 0;
 };
 

@@ -167,6 +167,8 @@ Status RrdbNet::forward(const TensorView& input, TensorView output) {
                             });
 }
 
+void RrdbNet::release_memory() { impl_->planned.release(); }
+
 Status RrdbNet::upscale(const TensorView& input, TensorView output, int tile,
                         const std::function<bool(int, int)>& progress) {
   const int64_t scale = impl_->arch.scale, f = impl_->unshuffle();

@@ -19,6 +19,8 @@ class RrdbNet {
   // input: n x 3 x H x W planar RGB in [0,1]; output: n x 3 x scale*H x scale*W planar, not clamped.
   // H and W must be multiples of 4/scale (Code::usage); upscale() pads.
   Status forward(const TensorView& input, TensorView output);
+  // Gives the activations' memory back until the next forward(): that of a whole photo is large.
+  void release_memory();
   // One picture of any size: reflect-pads right and bottom, works in tiles of tile x tile input pixels (0: one piece)
   // that read 10 more pixels on every side that has a neighbour, and crops. Tile and margin are rounded up to a
   // multiple of 4/scale, so that every tile unshuffles the same pixels. progress(done, total) may return false to

@@ -194,6 +194,9 @@ class Work {
 
 Status restore_on_device(const DeviceFaces& faces, const DeviceImage& picture, DeviceImage* background,
                          RestoreResult* result) {
+  const ParseNet* const parser = faces.models.parser.get();
+  if (parser != nullptr && parser->device() != picture.device())
+    return fail(Code::internal, "the face parser is not on the device of the faces");
   return Work(faces, picture, result).run(background);
 }
 

@@ -49,13 +49,12 @@ class Run {
         device_picture_(device_) {}
 
   Result<RestoreResult> whole_photo(const std::vector<Face>* given) {
+    if (device_ != nullptr) (void)device_->finish();  // what an earlier photo left behind is no error of this one
     GPEN_RETURN_IF_ERROR(upscale());
-    if (device_ != nullptr) {
-      GPEN_RETURN_IF_ERROR(device_picture_.upload(picture()));
-    }
+    if (device_ != nullptr) GPEN_RETURN_IF_ERROR(device_picture_.upload(picture()));
     GPEN_RETURN_IF_ERROR(find_faces(given));
     if (device_ != nullptr) {
-      GPEN_RETURN_IF_ERROR(restore_faces_on_device());
+      if (!found_.faces.empty()) GPEN_RETURN_IF_ERROR(restore_faces_on_device());
       return finish();
     }
     PasteCanvas canvas(background_.width, background_.height);
@@ -134,6 +133,8 @@ Status Run::upscale() {
     return progress("upscale", static_cast<double>(done) / total).ok();
   };
   GPEN_ASSIGN(background_, upscale_background(*models_.upscaler, photo_, options, pool_));
+  // A device has no more memory than it has: the faces need it now.
+  if (models_.upscaler->device() != nullptr) models_.upscaler->release_memory();
   if (factor != 1) enlargement_ = enlarge(photo_, factor, pool_);
   scale_ = factor;
   return Status();

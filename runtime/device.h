@@ -1,8 +1,9 @@
 // A computing device beside the CPU: its memory, its one stream of ordered work, and its kernels.
 //
 // Work is put on the stream in order and runs later: upload, kernels and copy return at once (upload when the host's
-// memory may be used again), download and finish wait. Errors of the work are noted and returned by the next finish();
-// after an error the remaining work is without meaning. A Device is used by one thread at a time.
+// memory may be used again), download and finish wait, release() is after the work that was put there before. Errors of
+// the work are noted and returned by the next finish(); after an error the remaining work is without meaning. A Device
+// is used by one thread at a time.
 #pragma once
 #include <functional>
 #include <memory>

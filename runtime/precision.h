@@ -10,9 +10,11 @@ enum class Precision : uint8_t {
   fp32,
   bf16,  // weights and inputs rounded to bf16 (8 bits of mantissa); on a GPU activations are stored so as well
   // On a GPU only:
-  tf32,       // inputs rounded to 11 bits of mantissa, everything stored in fp32
-  fp16,       // weights, inputs and activations in half precision (11 bits)
-  fp16_fast,  // as fp16, and 32 products at a time are summed in half precision: twice the speed on GeForce cards
+  tf32,  // inputs rounded to 11 bits of mantissa, everything stored in fp32
+  fp16,  // weights, inputs and activations in half precision (11 bits)
+  // As fp16, and 32 products at a time are summed in half precision: twice the speed on GeForce cards. A sum of 32
+  // activations beyond 65504 overflows there.
+  fp16_fast,
 };
 inline const char* name_of(Precision p) {
   constexpr const char* kNames[] = {"fp32", "bf16", "tf32", "fp16", "fp16-fast"};

@@ -12,8 +12,6 @@ const GpuKernels& gpu_kernels();  // kernels/gpu_kernels.cu
 
 namespace {
 
-constexpr int kOldest = 75;
-
 // "cudaMalloc(...): out of memory (cuda_device.cpp:42)", and what code it has.
 Status cuda_error(cudaError_t error, const char* expression, int line) {
   const Code code = error == cudaErrorMemoryAllocation ? Code::memory : Code::device;
@@ -103,12 +101,14 @@ class CudaDevice : public Device {
   }
   void release(void* memory) override {
     use();
+    GPEN_CUDA_NOTE(cudaStreamSynchronize(stream_));  // work that uses it may still be queued
     GPEN_CUDA_NOTE(cudaFree(memory));
   }
-  // From pageable memory these return when the source has been read (upload) or the result is there (download).
+  // Waits: when the source of a copy from pageable memory has been read is not specified otherwise.
   void upload(void* to, const void* from, size_t bytes) override {
     use();
     GPEN_CUDA_NOTE(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_));
+    GPEN_CUDA_NOTE(cudaStreamSynchronize(stream_));
   }
   void download(void* to, const void* from, size_t bytes) override {
     use();
@@ -139,7 +139,12 @@ class CudaDevice : public Device {
     use();
     auto graph = std::make_unique<CudaGraph>();
     GPEN_CUDA_RETURN(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
-    work();
+    try {
+      work();
+    } catch (...) {  // out of memory on the host: the stream must not go on recording
+      cudaStreamEndCapture(stream_, &graph->graph);
+      throw;
+    }
     GPEN_CUDA_NOTE(cudaStreamEndCapture(stream_, &graph->graph));
     GPEN_RETURN_IF_ERROR(take_error());
     GPEN_CUDA_RETURN(cudaGraphInstantiate(&graph->executable, graph->graph, 0));
@@ -172,8 +177,13 @@ Result<std::vector<DeviceInfo>> list_cuda_devices() {
   if (count == 0) return fail(Code::device, "the NVIDIA driver finds no device");
   std::vector<DeviceInfo> devices;
   for (int i = 0; i < count; ++i) {
-    GPEN_ASSIGN(DeviceInfo info, info_of(i));
-    devices.push_back(std::move(info));
+    Result<DeviceInfo> info = info_of(i);
+    if (!info.ok()) {  // a broken one does not take the others away; it is too old to be opened (capability 0)
+      info = DeviceInfo();
+      info->name = "cuda:" + std::to_string(i);
+      info->model = "not usable: " + std::string(cudaGetErrorString(cudaGetLastError()));
+    }
+    devices.push_back(std::move(*info));
   }
   return devices;
 }
@@ -183,9 +193,12 @@ Result<std::shared_ptr<Device>> open_cuda_device(int index) {
   if (index < 0 || static_cast<size_t>(index) >= devices.size())
     return fail(Code::device, "there is no cuda:", index, "; the driver has ", devices.size(), " device(s)");
   const DeviceInfo& info = devices[static_cast<size_t>(index)];
-  if (info.capability < kOldest)
-    return fail(Code::device, info.name, " (", info.model, ") is sm_", info.capability, "; sm_", kOldest,
+  if (info.capability < kOldestCudaCapability)
+    return fail(Code::device, info.name, " (", info.model, ") is sm_", info.capability, "; sm_", kOldestCudaCapability,
                 " or newer is needed");
+  int together = 0;
+  GPEN_CUDA_RETURN(cudaDeviceGetAttribute(&together, cudaDevAttrCooperativeLaunch, index));
+  if (together == 0) return fail(Code::device, info.name, " (", info.model, ") cannot launch cooperative kernels");
   auto device = std::make_shared<CudaDevice>(index, info);
   GPEN_RETURN_IF_ERROR(device->open().in(info.name));
   return Result<std::shared_ptr<Device>>(std::move(device));

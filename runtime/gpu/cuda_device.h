@@ -6,12 +6,14 @@
 
 namespace gpen {
 
+inline constexpr int kOldestCudaCapability = 75;  // DeviceInfo::capability that open_cuda_device() takes
 // Whether this build has kernels for CUDA devices at all.
 bool has_cuda_backend();
 // The usable devices. Code::device with the reason when there is none: no driver, a driver too old for this build, no
 // device, or a build without CUDA.
 Result<std::vector<DeviceInfo>> list_cuda_devices();
-// Code::device as above, when there is no device of this index, or when it is older than sm_75.
+// Code::device as above, when there is no device of this index, when it is older than that, or when it cannot
+// launch cooperative kernels.
 Result<std::shared_ptr<Device>> open_cuda_device(int index);
 
 }  // namespace gpen

@@ -33,6 +33,7 @@ class EmulatedDevice : public Device {
   }
 
   Result<void*> allocate(size_t bytes) override {
+    refuse_recording("allocate");
     if (bytes > free_bytes())
       return fail(Code::memory, info_.name, ": cannot allocate ", bytes >> 20, " MiB, ", free_bytes() >> 20,
                   " MiB are free");
@@ -43,6 +44,7 @@ class EmulatedDevice : public Device {
     return data;
   }
   void release(void* memory) override {
+    refuse_recording("release");
     const auto at = memory_.find(memory);
     if (at == memory_.end())
       return note_error(fail(Code::internal, info_.name, ": released memory that is not its own"));
@@ -50,8 +52,14 @@ class EmulatedDevice : public Device {
     used_ -= at->second->size();
     memory_.erase(at);
   }
-  void upload(void* to, const void* from, size_t bytes) override { move(to, from, bytes); }
-  void download(void* to, const void* from, size_t bytes) override { move(to, from, bytes); }
+  void upload(void* to, const void* from, size_t bytes) override {
+    refuse_recording("upload");
+    move(to, from, bytes);
+  }
+  void download(void* to, const void* from, size_t bytes) override {
+    refuse_recording("download");
+    move(to, from, bytes);
+  }
   void copy(void* to, const void* from, size_t bytes) override {
     run_or_record([=] { move(to, from, bytes); });
   }
@@ -61,6 +69,7 @@ class EmulatedDevice : public Device {
     });
   }
   Status finish() override {
+    refuse_recording("finish");
     for (const auto& [data, memory] : memory_) check(*memory);
     return take_error();
   }
@@ -85,6 +94,10 @@ class EmulatedDevice : public Device {
   }
 
  private:
+  // Where a real device's recording would break off.
+  void refuse_recording(const char* what) {
+    if (recording_ != nullptr) note_error(fail(Code::internal, info_.name, ": ", what, "() while work is recorded"));
+  }
   static void move(void* to, const void* from, size_t bytes) {
     if (bytes > 0) std::memmove(to, from, bytes);
   }

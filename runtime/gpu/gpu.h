@@ -29,9 +29,8 @@
 //                                 puts the kernel on the device's stream; nothing when a dimension of the grid is 0;
 //                                 `name` is a literal. Errors go to device.note_error(), with the name and the place
 //                                 of the launch.
-//   launch_together(...)           the same for a kernel whose blocks wait for one another: all of them run side by
-//   side.
-//                                  At most as many blocks as the device has multiprocessors.
+//   launch_together(...)          the same for a kernel whose blocks wait for one another: at most as many blocks as
+//                                 the device has multiprocessors
 #pragma once
 #include <cstddef>
 #include <cstdint>

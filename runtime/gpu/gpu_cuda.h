@@ -89,17 +89,24 @@ void launch_with(bool together, Device& device, KernelName name, void (*kernel)(
     static_cast<void>(cudaGetLastError());  // Noted: the next launch must not find it again.
     return false;
   };
+  auto* const stream = static_cast<cudaStream_t>(device.native_stream());  // and this thread is on the device now
   constexpr size_t kWithoutAsking = 48 * 1024;
-  if (shared_bytes > kWithoutAsking &&
-      !succeeds(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                     static_cast<int>(shared_bytes)),
-                "cudaFuncSetAttribute(cudaFuncAttributeMaxDynamicSharedMemorySize)"))
-    return;
+  if (shared_bytes > kWithoutAsking) {
+    // The limit is the function's, for all its launches, recorded ones too: it is only ever raised.
+    const auto* const function = reinterpret_cast<const void*>(kernel);
+    cudaFuncAttributes attributes{};
+    if (!succeeds(cudaFuncGetAttributes(&attributes, function), "cudaFuncGetAttributes")) return;
+    if (attributes.maxDynamicSharedSizeBytes < static_cast<int>(shared_bytes) &&
+        !succeeds(
+            cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
+            "cudaFuncSetAttribute(cudaFuncAttributeMaxDynamicSharedMemorySize)"))
+      return;
+  }
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
   config.dynamicSmemBytes = shared_bytes;
-  config.stream = static_cast<cudaStream_t>(device.native_stream());
+  config.stream = stream;
   cudaLaunchAttribute cooperative{};
   cooperative.id = cudaLaunchAttributeCooperative;
   cooperative.val.cooperative = 1;

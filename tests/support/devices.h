@@ -28,7 +28,14 @@ inline std::vector<std::string> tested_devices() {
 inline std::shared_ptr<Device> device_of(const std::string& name, std::string* why = nullptr) {
 #ifdef GPEN_WITH_CUDA
   if (name == "cuda") {
+    // Skipped where there is none; one that cannot be opened is a failure.
+    const auto devices = list_cuda_devices();
+    if (!devices.ok()) {
+      if (why != nullptr) *why = devices.status().message();
+      return nullptr;
+    }
     auto device = open_cuda_device(0);
+    EXPECT_TRUE(device.ok()) << device.status().message();
     if (device.ok()) return *device;
     if (why != nullptr) *why = device.status().message();
     return nullptr;
