@@ -2,10 +2,11 @@
 # runtime is linked statically and looks for the driver when it is asked for a device.
 #
 #   GPEN_CUDA                 AUTO (when there is an nvcc), ON (an error without one) or OFF
-#   GPEN_CUDA_ARCHITECTURES   what to compile for; the last one also as PTX, for everything newer
+#   GPEN_CUDA_ARCHITECTURES   what to compile for; sm_89 runs what is compiled for sm_86; the last one also as PTX, for
+#                             everything newer
 set(GPEN_CUDA AUTO CACHE STRING "CUDA backend: AUTO, ON or OFF")
 set_property(CACHE GPEN_CUDA PROPERTY STRINGS AUTO ON OFF)
-set(GPEN_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90" CACHE STRING "Architectures of the CUDA backend")
+set(GPEN_CUDA_ARCHITECTURES "75-real;80-real;86-real;90" CACHE STRING "Architectures of the CUDA backend")
 
 set(GPEN_WITH_CUDA OFF)
 if(NOT GPEN_CUDA STREQUAL OFF)

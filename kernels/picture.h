@@ -11,6 +11,7 @@
 #include <concepts>
 #include <cstdint>
 
+#include "kernels/consistency.h"
 #include "runtime/device.h"
 
 namespace gpen {
@@ -119,6 +120,9 @@ struct PictureKernels {
   // linearly to 1 at 8 pixels (Chebyshev distance). scratch: a byte for each pixel.
   void (*keep_known)(Device& device, DevicePixels<const uint8_t> input, double share, uint8_t* scratch,
                      uint8_t* picture);
+
+  // Planar faces, 3 x size x size floats, made to agree with the photo (kernels/consistency.h).
+  ConsistencyKernels consistency;
 };
 
 namespace cuda {

@@ -6,10 +6,11 @@
 namespace gpen::GPEN_GPU_NS {
 
 // Sets a part of the table each.
-void set_sampling_kernels(PictureKernels* table);  // picture.cu
-void set_mask_kernels(PictureKernels* table);      // picture_mask.cu
-void set_paste_kernels(PictureKernels* table);     // picture_paste.cu
-void set_task_kernels(PictureKernels* table);      // picture_tasks.cu
+void set_sampling_kernels(PictureKernels* table);     // picture.cu
+void set_mask_kernels(PictureKernels* table);         // picture_mask.cu
+void set_paste_kernels(PictureKernels* table);        // picture_paste.cu
+void set_task_kernels(PictureKernels* table);         // picture_tasks.cu
+void set_consistency_kernels(PictureKernels* table);  // consistency.cu
 
 inline constexpr dim3 kPictureBlock(32, 8);
 

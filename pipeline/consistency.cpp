@@ -10,28 +10,6 @@ namespace gpen {
 
 namespace {
 
-// A radial response, tabulated at sixteenths of the coefficient index and interpolated linearly between them: one
-// exponential and one power for each of some thousand entries instead of each of a million coefficients.
-class RadialTable {
- public:
-  // response(i) for indices 0 .. last
-  template <class Fn>
-  RadialTable(double last, Fn&& response) {
-    for (int i = 0; i <= static_cast<int>(last * kPerIndex) + 2; ++i)
-      values_.push_back(static_cast<float>(response(static_cast<double>(i) / kPerIndex)));
-  }
-  float operator()(float index) const {
-    const float position = index * kPerIndex;
-    const int i = static_cast<int>(position);
-    const float t = position - static_cast<float>(i);
-    return values_[i] + t * (values_[i + 1] - values_[i]);
-  }
-
- private:
-  static constexpr int kPerIndex = 16;
-  std::vector<float> values_;
-};
-
 // b at coefficient (u, v) is axis[u] * axis[v]: a Gaussian is separable.
 std::vector<float> blur_axis(const Degradation& d, int size, int crop_size) {
   std::vector<float> axis(size);
@@ -39,14 +17,37 @@ std::vector<float> blur_axis(const Degradation& d, int size, int crop_size) {
   return axis;
 }
 
-// w (1 + q + ... + q^(K-1)) with q = 1 - w b: K steps of y += w (x - b y) at once, per x - b y_0.
-float steps_gain(float w, float b) {
-  float gain = 0;
-  for (int k = 0; k < kConsistencySteps; ++k) gain = gain * (1 - w * b) + w;
-  return gain;
+}  // namespace
+
+ConsistencyResponse ConsistencyBand::response(double lambda, const float* weights_at, const float* blur_at) const {
+  return {band, static_cast<float>(last), scale, static_cast<float>(lambda), kConsistencySteps, weights_at, blur_at};
 }
 
-}  // namespace
+ConsistencyBand make_band(const Degradation& d, int input_size, int output_size) {
+  ConsistencyBand b;
+  b.last = 2.0 * input_size * d.cutoff;
+  b.band = static_cast<int>(std::clamp(std::ceil(b.last), 1.0, static_cast<double>(input_size)));
+  // The transform is orthonormal, and a pixel of the larger picture smaller.
+  b.scale = static_cast<float>(output_size) / static_cast<float>(input_size);
+  // One exponential and one power for each of some thousand radii instead of each of a million coefficients.
+  constexpr int kPerIndex = ConsistencyResponse::kWeightsPerIndex;
+  for (int i = 0; i <= static_cast<int>(std::hypot(b.band, b.band) * kPerIndex) + 2; ++i)
+    b.weights.push_back(static_cast<float>(trust(d, static_cast<double>(i) / kPerIndex / (2.0 * input_size))));
+  b.blur = blur_axis(d, b.band, input_size);
+  return b;
+}
+
+Status check_consistency_sizes(int input_size, int output_size) {
+  if (!Dct::supports(input_size) || !Dct::supports(output_size) || output_size < input_size)
+    return fail(Code::usage, "consistency: input of ", input_size, " and output of ", output_size,
+                " pixels, expected powers of two from 16 to 4096, the output no smaller than the input");
+  return {};
+}
+
+Status check_consistency_lambda(double lambda) {
+  if (!(lambda >= 0 && lambda <= 1)) return fail(Code::usage, "consistency: lambda ", lambda, ", expected 0 to 1");
+  return {};
+}
 
 bool all_finite(const float* values, int64_t count, ThreadPool& pool) {
   constexpr int64_t kChunk = 1 << 16;
@@ -62,49 +63,33 @@ bool all_finite(const float* values, int64_t count, ThreadPool& pool) {
 
 Status enforce_consistency(const float* input, int input_size, float* output, int output_size, double lambda,
                            const Degradation& d, ThreadPool& pool) {
-  if (!Dct::supports(input_size) || !Dct::supports(output_size) || output_size < input_size)
-    return fail(Code::usage, "consistency: input of ", input_size, " and output of ", output_size,
-                " pixels, expected powers of two from 16 to 4096, the output no smaller than the input");
-  if (!(lambda >= 0 && lambda <= 1)) return fail(Code::usage, "consistency: lambda ", lambda, ", expected 0 to 1");
+  GPEN_RETURN_IF_ERROR(check_consistency_sizes(input_size, output_size));
+  GPEN_RETURN_IF_ERROR(check_consistency_lambda(lambda));
   if (lambda == 0) return {};
   const int64_t in_plane = int64_t{input_size} * input_size, out_plane = int64_t{output_size} * output_size;
   if (!all_finite(input, 3 * in_plane, pool) || !all_finite(output, 3 * out_plane, pool))
     return fail(Code::usage, "consistency: the face holds a value that is not finite");
 
-  // Coefficients up to the cutoff, in both pictures. The same detail has output_size/input_size times the coefficient
-  // in the larger picture, since the transform is orthonormal and a pixel smaller.
-  const double last = 2.0 * input_size * d.cutoff;
-  const int band = static_cast<int>(std::clamp(std::ceil(last), 1.0, static_cast<double>(input_size)));
-  const float scale = static_cast<float>(output_size) / static_cast<float>(input_size);
+  // Coefficients up to the cutoff, in both pictures.
+  const ConsistencyBand limits = make_band(d, input_size, output_size);
+  const ConsistencyResponse response = limits.response(lambda, limits.weights.data(), limits.blur.data());
+  const int band = limits.band;
   std::vector<float> x(input, input + 3 * in_plane), y(output, output + 3 * out_plane);
   Dct(input_size).forward(x.data(), 3, band, pool);
   const Dct output_dct(output_size);
   output_dct.forward(y.data(), 3, band, pool);
 
   // y becomes its correction.
-  const RadialTable weight(std::hypot(band, band), [&](double index) { return trust(d, index / (2.0 * input_size)); });
-  const std::vector<float> blur = blur_axis(d, band, input_size);
-  const float strength = static_cast<float>(lambda);
   pool.parallel_for(output_size, [&](int64_t v, int) {
     float* row = y.data() + v * output_size;
     for (int64_t c = 0; c < 3; ++c)
       std::fill(row + c * out_plane + (v < band ? band : 0), row + c * out_plane + output_size, 0.0f);
     if (v >= band) return;
     for (int64_t u = 0; u < band; ++u) {
-      const float radius = std::sqrt(static_cast<float>(u * u + v * v));
-      const float w = radius < static_cast<float>(last) || radius == 0 ? strength * weight(radius) : 0.0f;
-      const float b = blur[u] * blur[v];
-      const float weak_gain = steps_gain(w, 1), strong_gain = steps_gain(w, b);
+      const CoefficientCorrection correction(response, static_cast<int>(u), static_cast<int>(v));
       for (int64_t c = 0; c < 3; ++c) {
         float& value = row[c * out_plane + u];
-        const float target = scale * x[c * in_plane + v * input_size + u];
-        const float sign = target < 0 ? -1.0f : 1.0f;
-        if (sign * value < sign * target)
-          value = weak_gain * (target - value);
-        else if (sign * b * value > sign * target)
-          value = strong_gain * (target - b * value);
-        else
-          value = 0;
+        value = correction(response.scale * x[c * in_plane + v * input_size + u], value);
       }
     }
   });

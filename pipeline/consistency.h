@@ -21,6 +21,9 @@
 // - where w = 0, at and above the cutoff, nothing changes;
 // - the correction of a coefficient is at most lambda w K times what was lacking: noise is not blown up.
 #pragma once
+#include <vector>
+
+#include "kernels/consistency.h"
 #include "pipeline/degradation.h"
 
 namespace gpen {
@@ -35,6 +38,22 @@ inline constexpr int kConsistencySteps = 4;
 // unchanged. Needs scratch of two planar images.
 Status enforce_consistency(const float* input, int input_size, float* output, int output_size, double lambda,
                            const Degradation& d, ThreadPool& pool);
+
+// What enforce_consistency() computes from d before it looks at the pictures; a device needs the same.
+struct ConsistencyBand {
+  int band = 0;                // the coefficients u, v < band take part: 1 .. input_size
+  double last = 0;             // their largest radius, in indices; the trust is 0 from there on, except at radius 0
+  float scale = 1;             // the same detail has this many times the coefficient in the output as in the input
+  std::vector<float> weights;  // trust() at radii 1/16 apart, to be interpolated (kernels/consistency.h)
+  std::vector<float> blur;     // band floats: b at coefficient (u, v) is blur[u] * blur[v]
+
+  // For the processor or, with copies of both arrays in its memory, for a device.
+  ConsistencyResponse response(double lambda, const float* weights_at, const float* blur_at) const;
+};
+ConsistencyBand make_band(const Degradation& d, int input_size, int output_size);
+// Code::usage for what enforce_consistency() does not take.
+Status check_consistency_sizes(int input_size, int output_size);
+Status check_consistency_lambda(double lambda);
 
 // Whether no value is infinite or NaN.
 bool all_finite(const float* values, int64_t count, ThreadPool& pool);

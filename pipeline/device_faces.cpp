@@ -1,7 +1,9 @@
 #include "pipeline/device_faces.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "pipeline/device_consistency.h"
 #include "pipeline/face_batch.h"
 #include "pipeline/paste.h"
 #include "pipeline/stage_timer.h"
@@ -122,13 +124,16 @@ class Work {
     return Status();
   }
 
+  // The degradation is estimated on the processor, from the network's input; the answer stays on the device.
   Status make_consistent(size_t first, int64_t n, const float* input, float* output) {
-    const StageTimer timer(&result_.times, "consistency");
-    std::vector<float> in(planar_floats(in_side_)), out(planar_floats(side_));
+    const StageTimer timer(&result_.times, "consistency", device_.get());
+    if (!consistency_.has_value()) {
+      GPEN_ASSIGN(consistency_, DeviceConsistency::make(device_, in_side_, side_));
+    }
+    std::vector<float> in(planar_floats(in_side_));
     for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
       FaceReport& report = result_.faces[first + i];
       device_->download(in.data(), input + i * in.size(), in.size() * sizeof(float));
-      device_->download(out.data(), output + i * out.size(), out.size() * sizeof(float));
       GPEN_RETURN_IF_ERROR(device_->finish());
       double pixel = alignment(first + i).inverse.scale();
       if (in_side_ != side_) {
@@ -136,10 +141,10 @@ class Work {
         pixel = at.inverse.scale();
       }
       GPEN_ASSIGN(report.degradation,
-                  make_face_consistent(in.data(), in_side_, out.data(), side_, faces_.options.lambda_id,
-                                       pixel / faces_.photo_scale, faces_.pool));
+                  estimate_degradation(in.data(), in_side_, pixel / faces_.photo_scale, faces_.pool));
       report.has_degradation = true;
-      device_->upload(output + i * out.size(), out.data(), out.size() * sizeof(float));
+      GPEN_RETURN_IF_ERROR(consistency_->enforce(input + i * in.size(), output + i * planar_floats(side_),
+                                                 faces_.options.lambda_id, report.degradation));
     }
     return Status();
   }
@@ -188,6 +193,7 @@ class Work {
   DevicePlane mask_;
   DeviceImage smooth_;
   DeviceBuffer parser_input_, logits_;
+  std::optional<DeviceConsistency> consistency_;
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The faces of a photo on a device: cropped from the picture in its memory, restored, parsed and pasted there. The
 // formulas and the order are those of restore.cpp; pictures do not leave the device, except for the consistency step
-// (lambda_id > 0), which is the processor's: its face goes down and up again as floats.
+// (lambda_id > 0), for whose estimate of the degradation the network's input goes down.
 #pragma once
 #include <span>
 
