@@ -16,7 +16,16 @@ size_t planar_floats(int side) { return size_t{3} * static_cast<size_t>(side) * 
 
 struct FacePictures {
   DeviceImage original, restored;  // at the network's output side
+  explicit FacePictures(const std::shared_ptr<Device>& device) : original(device), restored(device) {}
 };
+
+// Memory is kept from batch to batch: to allocate is to wait for the device.
+Status reserve(const std::shared_ptr<Device>& device, size_t bytes, DeviceBuffer* buffer) {
+  if (bytes <= buffer->bytes()) return Status();
+  *buffer = DeviceBuffer();  // first, so that both need not fit
+  GPEN_ASSIGN(*buffer, DeviceBuffer::make(device, bytes));
+  return Status();
+}
 
 class Work {
  public:
@@ -29,17 +38,23 @@ class Work {
         side_(faces.models.gpen->arch().out_size),
         scratch_(device_),
         mask_(device_),
+        small_(device_),
         smooth_(device_) {}
 
   Status run(DeviceImage* background) {
     GPEN_ASSIGN(DevicePasteCanvas canvas, DevicePasteCanvas::make(device_, background->width(), background->height()));
-    size_t batch = static_cast<size_t>(faces_per_forward(*faces_.models.gpen, static_cast<int64_t>(faces_.found.size()),
-                                                         faces_.options.batch, faces_.options.memory_limit));
+    // A device has its memory for this, and is the faster the more faces it has at once.
+    const size_t limit = std::max(faces_.options.memory_limit, device_->free_bytes() / 2);
+    size_t batch = static_cast<size_t>(
+        faces_per_forward(*faces_.models.gpen, static_cast<int64_t>(faces_.found.size()), faces_.options.batch, limit));
     for (size_t first = 0; first < faces_.found.size();) {
       const size_t count = std::min(batch, faces_.found.size() - first);
       const Status status = batch_of(first, count, &canvas);
       if (status.code() == Code::memory && count > 1) {
         batch = count / 2;
+        pictures_.clear();
+        input_ = DeviceBuffer();
+        output_ = DeviceBuffer();
         if (faces_.options.keep_crops) {  // those of this batch come again
           result_.crops.resize(first);
           result_.restored.resize(first);
@@ -58,17 +73,17 @@ class Work {
  private:
   // Can be tried again after an error: a face that is pasted twice changes nothing.
   Status batch_of(size_t first, size_t count, DevicePasteCanvas* canvas) {
-    std::vector<FacePictures> pictures(count);
-    GPEN_ASSIGN(DeviceBuffer input, DeviceBuffer::make(device_, count * planar_floats(in_side_) * sizeof(float)));
-    GPEN_ASSIGN(DeviceBuffer output, DeviceBuffer::make(device_, count * planar_floats(side_) * sizeof(float)));
+    while (pictures_.size() < count) pictures_.emplace_back(device_);
+    GPEN_RETURN_IF_ERROR(reserve(device_, count * planar_floats(in_side_) * sizeof(float), &input_));
+    GPEN_RETURN_IF_ERROR(reserve(device_, count * planar_floats(side_) * sizeof(float), &output_));
     for (size_t i = 0; i < count; ++i)
-      GPEN_RETURN_IF_ERROR(align(first + i, input.floats() + i * planar_floats(in_side_), &pictures[i]));
+      GPEN_RETURN_IF_ERROR(align(first + i, input_.floats() + i * planar_floats(in_side_), &pictures_[i]));
     GPEN_RETURN_IF_ERROR(faces_.progress("restore", share(first)));
-    GPEN_RETURN_IF_ERROR(restore(first, input.floats(), output.floats(), &pictures));
+    GPEN_RETURN_IF_ERROR(restore(first, count));
     for (size_t i = 0; i < count; ++i) {
       GPEN_RETURN_IF_ERROR(faces_.progress("paste", share(first + i)));
-      GPEN_RETURN_IF_ERROR(parse(first + i, pictures[i].restored));
-      GPEN_RETURN_IF_ERROR(paste(first + i, &pictures[i], canvas));
+      GPEN_RETURN_IF_ERROR(parse(first + i, pictures_[i].restored));
+      GPEN_RETURN_IF_ERROR(paste(first + i, &pictures_[i], canvas));
     }
     return device_->finish();
   }
@@ -78,8 +93,6 @@ class Work {
 
   Status align(size_t index, float* planar, FacePictures* pictures) {
     const StageTimer timer(&result_.times, "align", device_.get());
-    pictures->original = DeviceImage(device_);
-    pictures->restored = DeviceImage(device_);
     GPEN_RETURN_IF_ERROR(pictures->restored.set_size(side_, side_));
     GPEN_RETURN_IF_ERROR(crop(alignment(index), side_, &pictures->original));
     if (in_side_ == side_) {
@@ -87,9 +100,8 @@ class Work {
       return Status();
     }
     GPEN_ASSIGN(const Alignment in, align_face(faces_.found[index].landmarks, in_side_));
-    DeviceImage small(device_);
-    GPEN_RETURN_IF_ERROR(crop(in, in_side_, &small));
-    task_input(faces_.options.task, small, planar);
+    GPEN_RETURN_IF_ERROR(crop(in, in_side_, &small_));
+    task_input(faces_.options.task, small_, planar);
     return Status();
   }
 
@@ -100,8 +112,10 @@ class Work {
     return Status();
   }
 
-  Status restore(size_t first, float* input, float* output, std::vector<FacePictures>* pictures) {
-    const auto n = static_cast<int64_t>(pictures->size());
+  Status restore(size_t first, size_t count) {
+    const auto n = static_cast<int64_t>(count);
+    float* const input = input_.floats();
+    float* const output = output_.floats();
     {
       const StageTimer timer(&result_.times, "restore", device_.get());
       TensorView in = make_view(input, n, 3, in_side_, in_side_), out = make_view(output, n, 3, side_, side_);
@@ -113,8 +127,8 @@ class Work {
     }
     if (traits(faces_.options.task).consistency && faces_.options.lambda_id > 0)
       GPEN_RETURN_IF_ERROR(make_consistent(first, n, input, output));
-    for (size_t i = 0; i < pictures->size(); ++i) {
-      FacePictures& p = (*pictures)[i];
+    for (size_t i = 0; i < count; ++i) {
+      FacePictures& p = pictures_[i];
       task_output(faces_.options.task, output + i * planar_floats(side_), &p.restored);
       GPEN_RETURN_IF_ERROR(finish_task(faces_.options.task, p.original, faces_.options.lambda_id, &p.restored));
       if (!faces_.options.keep_crops) continue;
@@ -191,7 +205,9 @@ class Work {
   const int in_side_, side_;
   DeviceMaskScratch scratch_;
   DevicePlane mask_;
-  DeviceImage smooth_;
+  DeviceImage small_, smooth_;
+  std::vector<FacePictures> pictures_;
+  DeviceBuffer input_, output_;
   DeviceBuffer parser_input_, logits_;
   std::optional<DeviceConsistency> consistency_;
 };

@@ -57,7 +57,8 @@ struct RestoreOptions {
   // Most faces in one forward(); 0: as many as memory_limit allows. Where their memory is refused there are fewer, and
   // a note says so.
   int batch = 0;
-  size_t memory_limit = size_t{1} << 29;  // bytes for the network's activations; one face is always tried
+  // Bytes for the network's activations; one face is always tried. On a device half of its free memory, if that is more.
+  size_t memory_limit = size_t{1} << 29;
   uint64_t seed = 0;                      // noise of networks whose output is larger than their input
   bool keep_crops = false;                // fill RestoreResult::crops and restored
   bool draw_boxes = false;                // boxes and landmarks drawn on the result
