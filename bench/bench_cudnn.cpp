@@ -31,32 +31,6 @@ struct Comparison {
   double gemm_ratio() const { return gemm.median_ms / ours.median_ms; }
 };
 
-std::vector<float> planar_copy(const TensorView& t, ThreadPool& pool) {
-  std::vector<float> values(static_cast<size_t>(t.c * t.plane()));
-  Workspace unused;
-  Exec exec{pool, unused};
-  (void)to_planar(exec, t, make_view(values.data(), 1, t.c, t.h, t.w));
-  return values;
-}
-
-// Largest error over the root mean square at 64 positions, the corners among them; y: [row][column][channel].
-double cudnn_error(const Problem& p, const std::vector<float>& weight, const std::vector<float>& x,
-                   const std::vector<float>& y) {
-  const int64_t side = bare_out_side(p);
-  std::mt19937 rng(1);
-  auto below = [&](int64_t n) { return static_cast<int64_t>(rng() % static_cast<uint64_t>(n)); };
-  double worst = 0, squares = 0;
-  for (int i = 0; i < 64; ++i) {
-    const int64_t o = below(p.out), row = i < 4 ? i / 2 * (side - 1) : below(side);
-    const int64_t col = i < 4 ? i % 2 * (side - 1) : below(side);
-    const double value = bare_value(p, weight, x, o, row, col);
-    const double error = std::abs(value - y[static_cast<size_t>((row * side + col) * p.out + o)]);
-    worst = error <= worst ? worst : error;  // NaN is kept
-    squares += value * value;
-  }
-  return worst / std::sqrt(squares / 64);
-}
-
 Result<CudnnLayer> make_cudnn(const Problem& p, const CompareOptions& options, Precision precision,
                               std::shared_ptr<Device> device, ThreadPool& pool) {
   GPEN_ASSIGN(const LayerData bare, make_layer_data(bare_problem(p), true, pool));
@@ -68,7 +42,7 @@ Result<CudnnLayer> make_cudnn(const Problem& p, const CompareOptions& options, P
   const std::vector<float> y = cudnn.first_image();
   GPEN_RETURN_IF_ERROR(device->finish());
   // Winograd's transforms, which it may have chosen, are less accurate than the direct form.
-  const double error = cudnn_error(p, weight, x, y), limit = 4 * device_error_limit(p, precision);
+  const double error = bare_error(p, true, weight, x, y), limit = 4 * device_error_limit(p, precision);
   if (!(error < limit))
     return fail(Code::internal, "cuDNN (", cudnn.algorithm(), ") is wrong: error ", error, " of the root mean square");
   return cudnn;

@@ -25,32 +25,6 @@ struct Comparison {
   double ratio() const { return onednn.median_ms / ours.median_ms; }
 };
 
-std::vector<float> planar_copy(const TensorView& t, ThreadPool& pool) {
-  std::vector<float> values(static_cast<size_t>(t.c * t.plane()));
-  Workspace unused;
-  Exec exec{pool, unused};
-  (void)to_planar(exec, t, make_view(values.data(), 1, t.c, t.h, t.w));
-  return values;
-}
-
-// Largest error over the root mean square at 64 positions, the corners among them.
-double onednn_error(const Problem& p, const std::vector<float>& weight, const std::vector<float>& x,
-                    const std::vector<float>& y) {
-  const int64_t side = bare_out_side(p);
-  std::mt19937 rng(1);
-  auto below = [&](int64_t n) { return static_cast<int64_t>(rng() % static_cast<uint64_t>(n)); };
-  double worst = 0, squares = 0;
-  for (int i = 0; i < 64; ++i) {
-    const int64_t o = below(p.out), row = i < 4 ? i / 2 * (side - 1) : below(side);
-    const int64_t col = i < 4 ? i % 2 * (side - 1) : below(side);
-    const double value = bare_value(p, weight, x, o, row, col);
-    const double error = std::abs(value - y[static_cast<size_t>((o * side + row) * side + col)]);
-    worst = error <= worst ? worst : error;  // NaN is kept
-    squares += value * value;
-  }
-  return worst / std::sqrt(squares / 64);
-}
-
 double difference(const std::vector<float>& a, const std::vector<float>& b) {
   double worst = 0, squares = 0;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -66,7 +40,7 @@ Status check_onednn(const Problem& p, LayerData& bare, const std::vector<float>&
                     OnednnLayer& onednn, ThreadPool& pool) {
   onednn.run();
   const std::vector<float> y = onednn.output();
-  const double limit = error_limit(p), error = onednn_error(p, weight, x, y);
+  const double limit = error_limit(p), error = bare_error(p, false, weight, x, y);
   if (!(error < limit)) return fail(Code::internal, "oneDNN is wrong: error ", error, " of the root mean square");
   if (p.kind == Kind::up || p.kind == Kind::down) return {};
   GPEN_ASSIGN(Layer ours, Layer::make(bare, ConvAlgorithm::automatic, pool));

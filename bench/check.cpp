@@ -5,6 +5,7 @@
 #include <limits>
 #include <random>
 
+#include "kernels/layout.h"
 #include "support/reference.h"
 
 namespace gpen::bench {
@@ -186,6 +187,32 @@ double bare_value(const Problem& p, const std::vector<float>& weight, const std:
                x[static_cast<size_t>((c * side + y0) * side + x0)];
       }
   return sum;
+}
+
+double bare_error(const Problem& p, bool channels_last, const std::vector<float>& weight, const std::vector<float>& x,
+                  const std::vector<float>& y) {
+  const int64_t side = bare_out_side(p);
+  std::mt19937 rng(1);
+  auto below = [&](int64_t n) { return static_cast<int64_t>(rng() % static_cast<uint64_t>(n)); };
+  double worst = 0, squares = 0;
+  for (int i = 0; i < 64; ++i) {
+    const int64_t o = below(p.out), row = i < 4 ? i / 2 * (side - 1) : below(side);
+    const int64_t col = i < 4 ? i % 2 * (side - 1) : below(side);
+    const double value = bare_value(p, weight, x, o, row, col);
+    const int64_t at = channels_last ? (row * side + col) * p.out + o : (o * side + row) * side + col;
+    const double error = std::abs(value - y[static_cast<size_t>(at)]);
+    worst = error <= worst ? worst : error;  // NaN is kept
+    squares += value * value;
+  }
+  return worst / std::sqrt(squares / 64);
+}
+
+std::vector<float> planar_copy(const TensorView& t, ThreadPool& pool) {
+  std::vector<float> values(static_cast<size_t>(t.c * t.plane()));
+  Workspace unused;
+  Exec exec{pool, unused};
+  (void)to_planar(exec, t, make_view(values.data(), 1, t.c, t.h, t.w));
+  return values;
 }
 
 Problem bare_problem(const Problem& p) {

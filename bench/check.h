@@ -26,6 +26,12 @@ int64_t bare_out_side(const Problem& p);
 // One value of it in double precision; weight: OIHW, x: planar.
 double bare_value(const Problem& p, const std::vector<float>& weight, const std::vector<float>& x, int64_t o,
                   int64_t row, int64_t col);
+// Largest error over the root mean square at 64 positions, the corners among them; y: the output of one image, planar
+// or channels last.
+double bare_error(const Problem& p, bool channels_last, const std::vector<float>& weight, const std::vector<float>& x,
+                  const std::vector<float>& y);
+// The values of an activation of the processor, planar.
+std::vector<float> planar_copy(const TensorView& t, ThreadPool& pool);
 // The problem that make_layer_data(..., bare, ...) makes that input and the weights for.
 Problem bare_problem(const Problem& p);
 

@@ -4,6 +4,7 @@
 #include "layers/retinaface.h"
 #include "layers/rrdbnet.h"
 #include "support/devices.h"
+#include "support/gpen_runner.h"
 #include "support/network_cases.h"
 
 namespace gpen::test {
@@ -21,35 +22,6 @@ constexpr Precision kPrecisions[] = {Precision::fp32, Precision::tf32, Precision
                                      Precision::fp16_fast};
 // Relative L2 error, formula weights.
 double tolerance_of(Precision p) { return p == Precision::fp32 ? 2e-5 : p == Precision::bf16 ? 3e-2 : 5e-3; }
-
-struct Answer {
-  std::vector<float> output, encoder_4x4, latent;
-};
-
-Answer forward(GpenNet& net, std::vector<float> input, int64_t n, uint64_t seed = 0) {
-  const int64_t in = net.arch().in_size, out = net.arch().out_size;
-  Answer a;
-  a.output.assign(static_cast<size_t>(n * 3 * out * out), NAN);
-  GpenNet::Extra extra;
-  extra.encoder_4x4 = &a.encoder_4x4;
-  extra.latent = &a.latent;
-  const Status s =
-      net.forward(make_view(input.data(), n, 3, in, in), make_view(a.output.data(), n, 3, out, out), seed, &extra);
-  EXPECT_TRUE(s.ok()) << s.message();
-  return a;
-}
-
-// Largest error over largest value; infinite when something is not finite.
-double error(const std::vector<float>& expected, const std::vector<float>& actual) {
-  if (expected.size() != actual.size()) return INFINITY;
-  double worst = 0, largest = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    if (!std::isfinite(actual[i])) return INFINITY;
-    worst = std::max(worst, std::abs(static_cast<double>(expected[i]) - actual[i]));
-    largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
-  }
-  return worst / largest;
-}
 
 double relative_l2(const std::vector<float>& expected, const std::vector<float>& actual) {
   if (expected.size() != actual.size()) return INFINITY;
@@ -223,13 +195,12 @@ TEST_P(GpuNetwork, NoiseOfTheSuperResolutionVariantFollowsTheSeed) {
   }
 }
 
-TEST_P(GpuNetwork, Retinaface) {
-  GPEN_NEEDS_SHARED("golden/README.md");
-  const WeightStore store = formula_weights("retinaface-mobilenet0.25");
-  auto net = RetinaFaceNet::load(store, on());
+void expect_same_detections(const std::string& architecture, const Processor& where, const Tensor& picture) {
+  const WeightStore store = formula_weights(architecture);
+  auto net = RetinaFaceNet::load(store, where);
   auto judge = RetinaFaceNet::load(store, std::make_shared<ThreadPool>(2));
   ASSERT_TRUE(net.ok()) << net.status().message();
-  const Planar input(formula_input("faces", 2, 3, 37, 50, 60));
+  const Planar input(picture);
   RetinaFaceNet::Output right, out;
   ASSERT_TRUE(judge->forward(input.view(), &right).ok());
   const Status s = net->forward(input.view(), &out);
@@ -239,20 +210,12 @@ TEST_P(GpuNetwork, Retinaface) {
   EXPECT_LE(error(right.landms, out.landms), 2e-5);
 }
 
-// On pictures as small as the networks take: all their layers and little work.
+TEST_P(GpuNetwork, RetinafaceMobilenet) {
+  expect_same_detections("retinaface-mobilenet0.25", on(), formula_input("faces", 2, 3, 37, 50, 60));
+}
+// These on pictures as small as the networks take: all their layers and little work.
 TEST_P(GpuNetwork, RetinafaceResnet) {
-  const WeightStore store = formula_weights("retinaface-r50");
-  auto net = RetinaFaceNet::load(store, on());
-  auto judge = RetinaFaceNet::load(store, std::make_shared<ThreadPool>(2));
-  ASSERT_TRUE(net.ok()) << net.status().message();
-  const Planar input(formula_input("faces", 1, 3, 9, 18, 60));
-  RetinaFaceNet::Output right, out;
-  ASSERT_TRUE(judge->forward(input.view(), &right).ok());
-  const Status s = net->forward(input.view(), &out);
-  ASSERT_TRUE(s.ok()) << s.message();
-  EXPECT_LE(error(right.loc, out.loc), 2e-5);
-  EXPECT_LE(error(right.conf, out.conf), 2e-5);
-  EXPECT_LE(error(right.landms, out.landms), 2e-5);
+  expect_same_detections("retinaface-r50", on(), formula_input("faces", 1, 3, 9, 18, 60));
 }
 
 TEST_P(GpuNetwork, RrdbNet) {

@@ -5,6 +5,7 @@
 #include "layers/gpen.h"
 #include "support/compare.h"
 #include "support/golden.h"
+#include "support/gpen_runner.h"
 #include "support/shared_data.h"
 #include "weights/safetensors.h"
 #include "weights/synth.h"
@@ -28,36 +29,6 @@ WeightStore synthetic(const std::string& name, SynthKind kind = SynthKind::formu
   auto store = synthesize(*arch, kind, seed);
   EXPECT_TRUE(store.ok()) << store.status().message();
   return std::move(store).value();
-}
-
-struct Answer {
-  std::vector<float> output, encoder_4x4, latent;
-};
-
-Answer forward(GpenNet& net, const std::vector<float>& input, int64_t n, uint64_t seed = 0) {
-  const int64_t in = net.arch().in_size, out = net.arch().out_size;
-  Answer a;
-  a.output.assign(static_cast<size_t>(n * 3 * out * out), NAN);
-  std::vector<float> copy = input;
-  GpenNet::Extra extra;
-  extra.encoder_4x4 = &a.encoder_4x4;
-  extra.latent = &a.latent;
-  const Status s =
-      net.forward(make_view(copy.data(), n, 3, in, in), make_view(a.output.data(), n, 3, out, out), seed, &extra);
-  EXPECT_TRUE(s.ok()) << s.message();
-  return a;
-}
-
-// Largest error over largest value.
-double error(const std::vector<float>& expected, const std::vector<float>& actual) {
-  if (expected.size() != actual.size()) return INFINITY;
-  double worst = 0, largest = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    if (!std::isfinite(actual[i])) return INFINITY;
-    worst = std::max(worst, std::abs(static_cast<double>(expected[i]) - actual[i]));
-    largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
-  }
-  return worst / largest;
 }
 
 std::vector<float> golden(const WeightStore& g, const std::string& name) {

@@ -67,3 +67,20 @@ struct KernelName {
 #else
 #include "runtime/gpu/gpu_cuda.h"
 #endif
+
+namespace gpen::gpu {
+inline namespace GPEN_GPU_BUILD {
+
+template <class... P, class... A>
+void launch(Device& device, KernelName name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
+            A&&... arguments) {
+  launch_with(false, device, name, kernel, grid, block, shared_bytes, std::forward<A>(arguments)...);
+}
+template <class... P, class... A>
+void launch_together(Device& device, KernelName name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
+                     A&&... arguments) {
+  launch_with(true, device, name, kernel, grid, block, shared_bytes, std::forward<A>(arguments)...);
+}
+
+}  // namespace GPEN_GPU_BUILD
+}  // namespace gpen::gpu
