@@ -5,6 +5,8 @@
 
 #include <new>
 
+#include "runtime/gpu/emulation_memory.h"
+
 #ifndef GPEN_EMULATION_UCONTEXT
 // void gpen_emulation_switch_stack(void** save_stack_pointer, void* load_stack_pointer)
 extern "C" void gpen_emulation_switch_stack(void** save_stack_pointer, void* load_stack_pointer);
@@ -67,6 +69,10 @@ FiberStack::FiberStack() {
     throw std::bad_alloc();
   }
 }
-FiberStack::~FiberStack() { munmap(memory_, kBytes); }
+FiberStack::~FiberStack() {
+  // What the sanitizer has marked of a stack would stay marked in whatever is mapped here next.
+  GPEN_IF_ASAN(__asan_unpoison_memory_region(memory_, kBytes);)
+  munmap(memory_, kBytes);
+}
 
 }  // namespace gpen::gpu::emulation
