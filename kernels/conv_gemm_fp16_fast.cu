@@ -4,13 +4,13 @@
 
 namespace gpen::GPEN_GPU_NS {
 
-namespace {
-template <int kRows, int kColumns>
-using Math = TensorCoreMath<gpu::half_t, kRows, kColumns, true>;
-}  // namespace
+struct ConvGemmFp16Fast {
+  template <int kRows, int kColumns>
+  using Math = TensorCoreMath<gpu::half_t, kRows, kColumns, true>;
+};
 
 void conv_gemm_fp16_fast(Device& device, const ConvGemm& problem, ConvTile tile, int64_t row_tiles) {
-  launch_conv_gemm<Math>(device, "conv_gemm_fp16_fast", problem, tile, row_tiles);
+  launch_conv_gemm<ConvGemmFp16Fast>(device, "conv_gemm_fp16_fast", problem, tile, row_tiles);
 }
 
 }  // namespace gpen::GPEN_GPU_NS

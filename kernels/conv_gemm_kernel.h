@@ -264,27 +264,31 @@ __global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns
   finish_tile<T, kRows, kColumns, kPitch, kThreads>(p, phase, tile, image, first_pixel, first_channel, power, thread);
 }
 
-// Math<rows, columns of a warp>.
-template <template <int, int> class Math>
+// Precision::Math<rows, columns of a warp>. A class of its own name for each precision: a template of an alias in an
+// unnamed namespace would be one and the same function for the linker in all files that make one.
+template <class Precision>
 void launch_conv_gemm(Device& device, const char* name, const ConvGemm& p, ConvTile tile, int64_t row_tiles) {
   constexpr int kStages = shape_of(ConvTile::m64n64).stages;
   static_assert(shape_of(ConvTile::m128n128).stages == kStages && shape_of(ConvTile::m128n64).stages == kStages);
   const ConvTileShape shape = shape_of(tile);
   const dim3 grid(static_cast<unsigned>(row_tiles), static_cast<unsigned>(ceil_div(p.out_channels, shape.columns)),
                   static_cast<unsigned>(p.images * p.splits));
-  const int chunk = kRowBytes / static_cast<int>(sizeof(typename Math<64, 32>::Element));
+  const int chunk = kRowBytes / static_cast<int>(sizeof(typename Precision::template Math<64, 32>::Element));
   const size_t shared =
       shape.shared_bytes(static_cast<size_t>((p.x.chunks + 2 * p.feature.chunks) * chunk) * sizeof(float));
   switch (tile) {
     case ConvTile::m128n128:
-      return gpu::launch(device, name, conv_gemm_kernel<Math<64, 32>, 128, 128, 64, 32, kStages>, grid, dim3(256),
-                         shared, p);
+      return gpu::launch(device, name,
+                         conv_gemm_kernel<typename Precision::template Math<64, 32>, 128, 128, 64, 32, kStages>, grid,
+                         dim3(256), shared, p);
     case ConvTile::m128n64:
-      return gpu::launch(device, name, conv_gemm_kernel<Math<64, 32>, 128, 64, 64, 32, kStages>, grid, dim3(128),
-                         shared, p);
+      return gpu::launch(device, name,
+                         conv_gemm_kernel<typename Precision::template Math<64, 32>, 128, 64, 64, 32, kStages>, grid,
+                         dim3(128), shared, p);
     case ConvTile::m64n64:
-      return gpu::launch(device, name, conv_gemm_kernel<Math<32, 32>, 64, 64, 32, 32, kStages>, grid, dim3(128), shared,
-                         p);
+      return gpu::launch(device, name,
+                         conv_gemm_kernel<typename Precision::template Math<32, 32>, 64, 64, 32, 32, kStages>, grid,
+                         dim3(128), shared, p);
   }
 }
 

@@ -4,13 +4,13 @@
 
 namespace gpen::GPEN_GPU_NS {
 
-namespace {
-template <int kRows, int kColumns>
-using Math = TensorCoreMath<float, kRows, kColumns>;
-}  // namespace
+struct ConvGemmTf32 {
+  template <int kRows, int kColumns>
+  using Math = TensorCoreMath<float, kRows, kColumns>;
+};
 
 void conv_gemm_tf32(Device& device, const ConvGemm& problem, ConvTile tile, int64_t row_tiles) {
-  launch_conv_gemm<Math>(device, "conv_gemm_tf32", problem, tile, row_tiles);
+  launch_conv_gemm<ConvGemmTf32>(device, "conv_gemm_tf32", problem, tile, row_tiles);
 }
 
 }  // namespace gpen::GPEN_GPU_NS
