@@ -54,19 +54,6 @@ double tolerance_of(Precision p) {
 
 std::vector<Size> sizes() { return {{1, 0, 1, 1}, {1, 0, 8, 8}, {2, 0, 7, 10}, {1, 0, 9, 15}, {3, 0, 2, 5}}; }
 
-ConvCase up_case(Channels ch, int64_t feature, Size s, Values v, std::mt19937& rng) {
-  ConvCase c = plain_case(k3x3, {ch.in + feature, ch.out}, s, v, rng);
-  c.x = values(v, s.n, ch.in, s.h, s.w, 4, rng);
-  c.in_scale = values(v, s.n, ch.in + feature, 1, 1, 2, rng);
-  c.out_scale = values(v, s.n, ch.out, 1, 1, 2, rng);
-  if (feature > 0) {
-    c.feature = values(v, s.n, feature, s.h, s.w, 4, rng);
-    c.feature_gain = 0.7f;
-    c.feature_bias = values(v, 1, feature, 1, 1, 3, rng).v;
-  }
-  return c;
-}
-
 TEST_P(GpuConv, ExactOnSmallIntegers) {
   std::mt19937 rng(81);
   size_t turn = 0;

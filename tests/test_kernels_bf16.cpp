@@ -33,19 +33,6 @@ double relative_rms(const Tensor& right, const Tensor& actual) {
   return std::sqrt(error / whole);
 }
 
-ConvCase up_case(Channels ch, int64_t feature, Size s, Values v, std::mt19937& rng) {
-  ConvCase c = plain_case(k3x3, {ch.in + feature, ch.out}, s, v, rng);
-  c.x = values(v, s.n, ch.in, s.h, s.w, 4, rng);
-  c.in_scale = values(v, s.n, ch.in + feature, 1, 1, 2, rng);
-  c.out_scale = values(v, s.n, ch.out, 1, 1, 2, rng);
-  if (feature > 0) {
-    c.feature = values(v, s.n, feature, s.h, s.w, 4, rng);
-    c.feature_gain = 0.7f;
-    c.feature_bias = values(v, 1, feature, 1, 1, 3, rng).v;
-  }
-  return c;
-}
-
 std::vector<Geometry> bf16_geometries() {
   std::vector<Geometry> out;
   for (const Geometry& g : kGeometries)

@@ -112,6 +112,20 @@ inline ConvCase full_case(const Geometry& g, Channels ch, int64_t feature, Size 
   return c;
 }
 
+// Of upconv2d: scales and, with feature channels, their half.
+inline ConvCase up_case(Channels ch, int64_t feature, Size s, Values v, std::mt19937& rng) {
+  ConvCase c = plain_case(k3x3, {ch.in + feature, ch.out}, s, v, rng);
+  c.x = values(v, s.n, ch.in, s.h, s.w, 4, rng);
+  c.in_scale = values(v, s.n, ch.in + feature, 1, 1, 2, rng);
+  c.out_scale = values(v, s.n, ch.out, 1, 1, 2, rng);
+  if (feature > 0) {
+    c.feature = values(v, s.n, feature, s.h, s.w, 4, rng);
+    c.feature_gain = 0.7f;
+    c.feature_bias = values(v, 1, feature, 1, 1, 3, rng).v;
+  }
+  return c;
+}
+
 inline std::string describe(const ConvCase& c, const char* geometry, const char* isa) {
   return concat(geometry, " ", c.x.n, "x", c.x.c, "+", c.feature.c, "x", c.x.h, "x", c.x.w, " to ", c.g.out_channels,
                 " channels on ", isa);
