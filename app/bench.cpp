@@ -12,8 +12,8 @@
 #include "app/command.h"
 #include "app/compute_options.h"
 #include "app/json_output.h"
-#include "app/models.h"
 #include "kernels/isa.h"
+#include "pipeline/models.h"
 #include "weights/catalogue.h"
 #include "weights/safetensors.h"
 

@@ -4,10 +4,10 @@
 #include "app/command.h"
 #include "app/compute_options.h"
 #include "app/detection_options.h"
-#include "app/models.h"
 #include "app/picture_input.h"
 #include "kernels/isa.h"
 #include "pipeline/faces_json.h"
+#include "pipeline/models.h"
 
 namespace gpen::app {
 namespace {

@@ -1,7 +1,5 @@
 #include "app/detection_options.h"
 
-#include "weights/catalogue.h"
-
 namespace gpen::app {
 
 void DetectionArguments::add_to(CLI::App* sub, bool may_be_none) {
@@ -36,17 +34,6 @@ std::string DetectionArguments::given_filter() const {
     if (filter->count() > 0) return filter->get_name();
   }
   return "";
-}
-
-std::string installed_detector() {
-  for (const char* name : {"retinaface-r50", "retinaface-mobilenet0.25"}) {
-    if (!installed_model(name).empty()) return name;
-  }
-  return "";
-}
-
-Status no_detector() {
-  return fail(Code::model, "no face detector is installed; get one with: gpen fetch retinaface-r50");
 }
 
 }  // namespace gpen::app

@@ -21,9 +21,4 @@ struct DetectionArguments {
   std::string given_filter() const;
 };
 
-// The detector MODEL that is used when none is named: the best one that is installed; empty: there is none.
-std::string installed_detector();
-// Code::model "no face detector is installed; ...".
-Status no_detector();
-
 }  // namespace gpen::app

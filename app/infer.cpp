@@ -3,12 +3,12 @@
 
 #include "app/command.h"
 #include "app/compute_options.h"
-#include "app/models.h"
 #include "kernels/isa.h"
 #include "layers/gpen.h"
 #include "layers/parsenet.h"
 #include "layers/retinaface.h"
 #include "layers/rrdbnet.h"
+#include "pipeline/models.h"
 #include "weights/safetensors.h"
 
 namespace gpen::app {

@@ -4,7 +4,7 @@
 
 #include "app/command.h"
 #include "app/json_output.h"
-#include "app/models.h"
+#include "pipeline/models.h"
 #include "weights/architecture.h"
 
 namespace gpen::app {

@@ -209,7 +209,7 @@ Result<std::vector<LoadedModels>> load_for(const RestoreArguments& a, const std:
   std::vector<LoadedModels> models(places.size());
   std::vector<Status> statuses(places.size());
   const auto load = [&](size_t item, size_t) {
-    Result<LoadedModels> loaded = load_models(a, places[item]);
+    Result<LoadedModels> loaded = load_models(a.models(), places[item]);
     if (loaded.ok())
       models[item] = *std::move(loaded);
     else

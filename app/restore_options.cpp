@@ -1,6 +1,5 @@
 #include "app/restore_options.h"
 
-#include "app/models.h"
 #include "kernels/isa.h"
 
 namespace gpen::app {
@@ -106,6 +105,21 @@ Status RestoreArguments::check() const {
     return fail(Code::usage, "--tile-size needs --sr or --sr-scale");
   if (!json.empty() && json != "-") GPEN_RETURN_IF_ERROR(folder_is_writable(json));
   return gpen::check(restore);
+}
+
+ModelChoice RestoreArguments::models() const {
+  ModelChoice choice;
+  choice.gpen = model;
+  choice.detector = detection.detector;
+  choice.parser = parser;
+  choice.upscaler = sr.empty() && sr_scale == 0 ? "none" : sr;
+  choice.task = restore.task;
+  choice.size = size;
+  choice.upscale = sr_scale;
+  choice.aligned = restore.aligned;
+  choice.faces_given = !faces.empty();
+  choice.untrained_fallback = demo();
+  return choice;
 }
 
 }  // namespace gpen::app

@@ -6,6 +6,7 @@
 #include "app/compute_options.h"
 #include "app/detection_options.h"
 #include "app/inputs.h"
+#include "pipeline/models.h"
 #include "pipeline/restore.h"
 
 namespace gpen::app {
@@ -29,16 +30,7 @@ struct RestoreArguments {
   Status complete();
   // Code::usage when options contradict each other; Code::device for what this build cannot compute with.
   Status check() const;
+  ModelChoice models() const;
 };
-
-// What was loaded, by the names that a report should show (empty: none).
-struct LoadedModels {
-  Models networks;
-  std::string gpen, detector, parser, upscaler;
-  int size = 0;                    // output side of the GPEN
-  std::vector<std::string> notes;  // for stderr: what stands in for what is not installed
-};
-// Finds all of them before loading any, so that a missing one is reported at once. Code::model says how to get it.
-Result<LoadedModels> load_models(const RestoreArguments& arguments, const Processor& where);
 
 }  // namespace gpen::app

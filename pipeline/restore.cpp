@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "convert/checkpoint.h"
 #include "pipeline/background.h"
 #include "pipeline/device_faces.h"
 #include "pipeline/drawing.h"
@@ -324,31 +323,7 @@ Result<RestoreResult> Run::finish() {
   return std::move(result_);
 }
 
-template <class Net>
-Result<std::shared_ptr<Net>> load_network(const std::filesystem::path& path, const Processor& where) {
-  if (path.empty()) return std::shared_ptr<Net>();
-  GPEN_ASSIGN(const WeightStore store, open_weights(path));
-  GPEN_ASSIGN(Net net, Net::load(store, where));
-  return std::make_shared<Net>(std::move(net));
-}
-
 }  // namespace
-
-Processor for_detector(const Processor& where) { return {where.pool, Precision::fp32, where.device}; }
-
-Processor for_parser_and_upscaler(const Processor& where) {
-  return where.device != nullptr ? where : Processor(where.pool);
-}
-
-Result<Models> load_models(const ModelPaths& paths, const Processor& where) {
-  Models models;
-  if (paths.gpen.empty()) return fail(Code::model, "no GPEN was named");
-  GPEN_ASSIGN(models.gpen, load_network<GpenNet>(paths.gpen, where));
-  GPEN_ASSIGN(models.detector, load_network<RetinaFaceNet>(paths.detector, for_detector(where)));
-  GPEN_ASSIGN(models.parser, load_network<ParseNet>(paths.parser, for_parser_and_upscaler(where)));
-  GPEN_ASSIGN(models.upscaler, load_network<RrdbNet>(paths.upscaler, for_parser_and_upscaler(where)));
-  return models;
-}
 
 Status check(const RestoreOptions& o) {
   if (!(o.lambda_id >= 0 && o.lambda_id <= 1))

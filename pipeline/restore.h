@@ -5,7 +5,6 @@
 // Restorer::restore() reads like this drawing. docs/pipeline.md has the formulas and the options in full.
 #pragma once
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,17 +29,6 @@ struct Models {
   std::shared_ptr<ParseNet> parser;         // null: the same soft square mask for every face
   std::shared_ptr<RrdbNet> upscaler;        // null: the background stays as it is
 };
-
-// Files (.safetensors or .pth), as resolve_model() finds them; empty: none. gpen is required.
-struct ModelPaths {
-  std::filesystem::path gpen, detector, parser, upscaler;
-};
-// Code::model, Code::io or Code::memory with the file's name. where: of the GPEN; the others as below.
-Result<Models> load_models(const ModelPaths& paths, const Processor& where);
-// Where the detector computes: in fp32, for its landmarks decide where a face is.
-Processor for_detector(const Processor& where);
-// Where parser and upscaler compute: as the GPEN on a device, in fp32 on the processor.
-Processor for_parser_and_upscaler(const Processor& where);
 
 // Called between and inside the stages with how much of the stage is done (0..1); false cancels the run.
 using Progress = std::function<bool(const char* stage, double fraction)>;

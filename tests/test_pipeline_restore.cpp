@@ -10,6 +10,7 @@
 #include "pipeline/drawing.h"
 #include "pipeline/face_batch.h"
 #include "pipeline/faces_json.h"
+#include "pipeline/models.h"
 #include "support/picture_compare.h"
 #include "support/pipeline_networks.h"
 #include "support/shared_data.h"
@@ -366,8 +367,11 @@ TEST_F(SmallRun, RefusesWhatCannotBe) {
   EXPECT_EQ(code(o, &faces_), Code::usage);
   EXPECT_EQ(restorer.restore(Image(), {}, &faces_).status().code(), Code::usage);
   EXPECT_EQ(Restorer({}, shared_pool()).restore(photo_, {}, &faces_).status().code(), Code::usage);
-  EXPECT_EQ(load_models({}, shared_pool()).status().code(), Code::model);
-  const auto missing = load_models({"/nowhere/gpen.pth", {}, {}, {}}, shared_pool());
+  EXPECT_EQ(load_models(ModelChoice(), shared_pool()).status().code(), Code::model);
+  ModelChoice nowhere;
+  nowhere.gpen = "/nowhere/gpen.pth";
+  nowhere.aligned = true;
+  const auto missing = load_models(nowhere, shared_pool());
   EXPECT_NE(missing.status().message().find("/nowhere/gpen.pth"), std::string::npos);
 }
 
