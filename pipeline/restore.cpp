@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pipeline/aligned_face.h"
 #include "pipeline/background.h"
 #include "pipeline/device_faces.h"
 #include "pipeline/drawing.h"
@@ -279,34 +280,9 @@ void Run::paste(size_t index, AlignedFace* face, const Plane& mask, PasteCanvas*
 }
 
 Result<RestoreResult> Run::aligned_face() {
-  const GpenArch& arch = models_.gpen->arch();
-  const int width = photo_.width, height = photo_.height;
-  std::vector<AlignedFace> faces(1);
-  AlignedFace& face = faces[0];
-  {
-    const StageTimer timer(&result_.times, "align");
-    face.input = to_square(options_.task, photo_, arch.in_size, pool_);
-    face.original = arch.out_size == arch.in_size ? face.input : to_square(options_.task, photo_, arch.out_size, pool_);
-    face.photo_scale = static_cast<double>(std::max(width, height)) / arch.in_size;
-  }
-  // The report's one face: the picture itself.
-  FaceReport report;
-  const Rect at = placed_in_square(width, height, arch.out_size);
-  const double sx = static_cast<double>(at.x1 - at.x0) / width, sy = static_cast<double>(at.y1 - at.y0) / height;
-  report.alignment.forward.m[0] = {sx, 0, at.x0 + 0.5 * sx - 0.5};
-  report.alignment.forward.m[1] = {0, sy, at.y0 + 0.5 * sy - 0.5};
-  report.alignment.inverse = inverse(report.alignment.forward);
-  report.face.box = {0, 0, static_cast<double>(width), static_cast<double>(height)};
-  report.face.landmarks = reference_landmarks(arch.out_size);
-  for (Point& p : report.face.landmarks) p = report.alignment.inverse(p);
-  result_.faces.push_back(report);
-
-  GPEN_RETURN_IF_ERROR(restore(0, &faces));
-  blend(face.restored.rgb, face.original.rgb, options_.alpha, face.restored.rgb);
-  background_ = from_square(face.restored, width, height);
-  scale_ = static_cast<double>(arch.out_size) / std::max(width, height);
-  if (!photo_.alpha.empty())
-    background_.alpha = resize_bilinear(photo_, background_.width, background_.height, pool_).alpha;
+  GPEN_ASSIGN(result_, restore_aligned_face(*models_.gpen, photo_, options_, pool_));
+  background_ = std::move(result_.image);
+  scale_ = scale_of_aligned_face(*models_.gpen, photo_);
   return finish();
 }
 
