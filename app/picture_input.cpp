@@ -7,10 +7,6 @@
 
 #include "app/interrupt.h"
 
-#ifndef GPEN_EXAMPLES
-#error "the build defines GPEN_EXAMPLES, the examples of the source tree"
-#endif
-
 namespace gpen::app {
 namespace {
 
@@ -42,7 +38,8 @@ Result<Example> bundled_example() {
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
   std::string looked;
-  for (const fs::path& folder : {program / "../share/gpen/examples", fs::path(GPEN_EXAMPLES)}) {
+  // Where it is installed; beside the program in its build folder (a link).
+  for (const fs::path& folder : {program / "../share/gpen/examples", program / "examples"}) {
     const Example example{(folder / "astronaut_enlarged.jpg").lexically_normal(),
                           (folder / "astronaut_enlarged.faces.json").lexically_normal()};
     if (fs::exists(example.picture, ignored) && fs::exists(example.faces, ignored)) return example;

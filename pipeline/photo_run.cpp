@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pipeline/aligned_face.h"
 #include "pipeline/background.h"
 #include "pipeline/drawing.h"
 #include "pipeline/stage_timer.h"
@@ -37,7 +38,7 @@ void mark_holes(const Image& picture, const Affine& to_picture, Image* crop, Thr
 
 Status PhotoRun::prepare(const std::vector<Face>* given, const StepProgress& progress) {
   if (options_.aligned) {
-    prepare_aligned();
+    result_.faces.push_back(report_of_aligned_face(models_.gpen->arch(), photo_));
     return Status();
   }
   GPEN_RETURN_IF_ERROR(upscale(progress));
@@ -112,38 +113,6 @@ Result<Detections> PhotoRun::detect(const DetectionOptions& options) {
   return detect_faces(*models_.detector, view, scale, options);
 }
 
-// The picture is the face: it goes through the network as it is.
-void PhotoRun::prepare_aligned() {
-  const int width = photo_.width, height = photo_.height;
-  FaceReport report;
-  const Rect at = placed_in_square(width, height, side());
-  const double sx = static_cast<double>(at.x1 - at.x0) / width, sy = static_cast<double>(at.y1 - at.y0) / height;
-  report.alignment.forward.m[0] = {sx, 0, at.x0 + 0.5 * sx - 0.5};
-  report.alignment.forward.m[1] = {0, sy, at.y0 + 0.5 * sy - 0.5};
-  report.alignment.inverse = inverse(report.alignment.forward);
-  report.face.box = {0, 0, static_cast<double>(width), static_cast<double>(height)};
-  report.face.landmarks = reference_landmarks(side());
-  for (Point& p : report.face.landmarks) p = report.alignment.inverse(p);
-  result_.faces.push_back(report);
-}
-
-AlignedFace PhotoRun::align_picture() {
-  const GpenArch& arch = models_.gpen->arch();
-  AlignedFace face;
-  face.input = to_square(options_.task, photo_, arch.in_size, pool_);
-  face.original = arch.out_size == arch.in_size ? face.input : to_square(options_.task, photo_, arch.out_size, pool_);
-  face.photo_scale = static_cast<double>(std::max(photo_.width, photo_.height)) / arch.in_size;
-  return face;
-}
-
-void PhotoRun::take_picture(AlignedFace* face) {
-  blend(face->restored.rgb, face->original.rgb, options_.alpha, face->restored.rgb);
-  background_ = from_square(face->restored, photo_.width, photo_.height);
-  scale_ = static_cast<double>(side()) / std::max(photo_.width, photo_.height);
-  if (!photo_.alpha.empty())
-    background_.alpha = resize_bilinear(photo_, background_.width, background_.height, pool_).alpha;
-}
-
 Image PhotoRun::crop(const Alignment& alignment, int size) const {
   Image out(size, size);
   warp_affine(view(picture()), alignment.inverse, view(out), pool_);
@@ -153,7 +122,7 @@ Image PhotoRun::crop(const Alignment& alignment, int size) const {
 
 AlignedFace PhotoRun::align(size_t index) {
   const StageTimer timer(&result_.times, "align");
-  if (options_.aligned) return align_picture();
+  if (options_.aligned) return align_picture(models_.gpen->arch(), photo_, options_.task, pool_);
   const int in_side = models_.gpen->arch().in_size;
   const Alignment& out = result_.faces[index].alignment;
   AlignedFace face;
@@ -211,7 +180,8 @@ Status PhotoRun::take(size_t index, AlignedFace* face) {
     result_.restored.push_back(face->restored);
   }
   if (options_.aligned) {
-    take_picture(face);
+    background_ = picture_of_aligned_face(face, photo_, options_.alpha, pool_);
+    scale_ = scale_of_aligned_face(models_.gpen->arch(), photo_);
     return Status();
   }
   GPEN_ASSIGN(const Plane mask, parse(index, *face));

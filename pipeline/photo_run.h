@@ -47,15 +47,12 @@ class PhotoRun {
   int side() const { return models_.gpen->arch().out_size; }
   const Image& picture() const { return enlargement_.empty() ? photo_ : enlargement_; }
 
-  void prepare_aligned();
   Status upscale(const StepProgress& progress);
   Status find_faces(const std::vector<Face>* given);
   Result<Detections> detect(const DetectionOptions& options);
   Image crop(const Alignment& alignment, int size) const;
-  AlignedFace align_picture();
   Result<Plane> parse(size_t index, const AlignedFace& face);
   void paste(size_t index, AlignedFace* face, const Plane& mask);
-  void take_picture(AlignedFace* face);
 
   const Models& models_;
   ThreadPool& pool_;
