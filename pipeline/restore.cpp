@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "pipeline/background.h"
+#include "pipeline/device_background.h"
 #include "pipeline/device_faces.h"
 #include "pipeline/drawing.h"
 #include "pipeline/face_batch.h"
@@ -45,15 +46,16 @@ class Run {
         photo_(photo),
         options_(options),
         device_(models.gpen->device()),
-        device_picture_(device_) {}
+        device_picture_(device_),
+        device_background_(device_) {}
 
   Result<RestoreResult> whole_photo(const std::vector<Face>* given) {
     if (device_ != nullptr) (void)device_->finish();  // what an earlier photo left behind is no error of this one
     GPEN_RETURN_IF_ERROR(upscale());
-    if (device_ != nullptr) GPEN_RETURN_IF_ERROR(device_picture_.upload(picture()));
     GPEN_RETURN_IF_ERROR(find_faces(given));
     if (device_ != nullptr) {
       if (!found_.faces.empty()) GPEN_RETURN_IF_ERROR(restore_faces_on_device());
+      if (device_background_.width() > 0) GPEN_RETURN_IF_ERROR(device_background_.download(&background_));
       return finish();
     }
     PasteCanvas canvas(background_.width, background_.height);
@@ -90,6 +92,7 @@ class Run {
   int side() const { return models_.gpen->arch().out_size; }
 
   Status upscale();
+  Status upscale_on_device(const UpscaleOptions& options);
   Result<Detections> detect(const DetectionOptions& options);
   Status restore_faces_on_device();
   Status find_faces(const std::vector<Face>* given);
@@ -106,36 +109,50 @@ class Run {
   const Image& photo_;
   const RestoreOptions& options_;
   double scale_ = 1;    // of the background, relative to the photo
-  Image enlargement_;   // the photo at that scale, plainly resized; empty when there is no upscaler
-  Image background_;    // what the faces are pasted into
+  Image enlargement_;   // the photo at that scale, plainly resized; empty when nothing here needs it
+  Image background_;    // what the faces are pasted into; on a device without pixels until they come down
   Detections found_;    // on the enlargement
   int64_t batch_ = 1;   // faces in one forward()
   Plane default_mask_;  // made when first needed
   RestoreResult result_;
   const std::shared_ptr<Device> device_;  // where the faces are restored; null: here
   DeviceImage device_picture_;            // picture(), there
+  DeviceImage device_background_;         // what the faces are pasted into, there
 
   const Image& picture() const { return enlargement_.empty() ? photo_ : enlargement_; }
+  int picture_width() const { return background_.width; }
+  int picture_height() const { return background_.height; }
 };
 
 Status Run::upscale() {
   if (models_.upscaler == nullptr) {
     background_ = photo_;
-    return Status();
+    return device_ != nullptr ? device_picture_.upload(photo_) : Status();
   }
   GPEN_RETURN_IF_ERROR(progress("upscale", 0));
-  const StageTimer timer(&result_.times, "upscale");
-  const int factor = models_.upscaler->arch().scale;
+  const StageTimer timer(&result_.times, "upscale", device_.get());
+  scale_ = models_.upscaler->arch().scale;
   UpscaleOptions options;
   options.tile = options_.tile_size;
   options.progress = [this](int done, int total) {
     return progress("upscale", static_cast<double>(done) / total).ok();
   };
+  if (device_ != nullptr) return upscale_on_device(options);
   GPEN_ASSIGN(background_, upscale_background(*models_.upscaler, photo_, options, pool_));
-  // A device has no more memory than it has: the faces need it now.
-  if (models_.upscaler->device() != nullptr) models_.upscaler->release_memory();
-  if (factor != 1) enlargement_ = enlarge(photo_, factor, pool_);
-  scale_ = factor;
+  if (scale_ != 1) enlargement_ = enlarge(photo_, models_.upscaler->arch().scale, pool_);
+  return Status();
+}
+
+// The photo goes up, and nothing comes down.
+Status Run::upscale_on_device(const UpscaleOptions& options) {
+  const int scale = models_.upscaler->arch().scale;
+  DeviceImage photo(device_);
+  GPEN_RETURN_IF_ERROR(photo.upload(photo_));
+  GPEN_RETURN_IF_ERROR(upscale_background(*models_.upscaler, photo, options, &device_background_));
+  models_.upscaler->release_memory();  // A device has no more than it has, and the faces need it now.
+  background_ = enlarged_without_pixels(photo_, scale, pool_);
+  if (scale != 1) return enlarge(photo, scale, &device_picture_);
+  device_picture_ = std::move(photo);
   return Status();
 }
 
@@ -159,7 +176,7 @@ Status Run::find_faces(const std::vector<Face>* given) {
       result_.notes.push_back("a face was left out: " + alignment.status().message());
       continue;
     }
-    if (reach_of_crop(alignment->forward, side(), picture().width, picture().height).empty()) {
+    if (reach_of_crop(alignment->forward, side(), picture_width(), picture_height()).empty()) {
       result_.notes.push_back("a face was left out: it lies outside of the picture");
       continue;
     }
@@ -175,10 +192,12 @@ Status Run::find_faces(const std::vector<Face>* given) {
 }
 
 Result<Detections> Run::detect(const DetectionOptions& options) {
-  if (device_ == nullptr || models_.detector->device() != device_)
+  if (device_ == nullptr || models_.detector->device() != device_) {
+    if (device_ != nullptr && scale_ != 1) enlargement_ = enlarge(photo_, models_.upscaler->arch().scale, pool_);
     return detect_faces(*models_.detector, picture(), options, pool_);
+  }
   GPEN_RETURN_IF_ERROR(check(options));
-  const double scale = detection_scale(picture().width, picture().height, options);
+  const double scale = detection_scale(picture_width(), picture_height(), options);
   GPEN_ASSIGN(const DeviceDetectorInput input, prepare_detector_input(device_picture_, scale));
   TensorView view = make_view(input.data.floats(), 1, 3, input.height, input.width);
   view.on_device = true;
@@ -186,17 +205,14 @@ Result<Detections> Run::detect(const DetectionOptions& options) {
 }
 
 Status Run::restore_faces_on_device() {
-  DeviceImage background(device_);
-  GPEN_RETURN_IF_ERROR(background.set_size(background_.width, background_.height));
-  if (models_.upscaler == nullptr)  // the photo itself
-    device_->copy(background.data(), device_picture_.data(), device_picture_.elements());
-  else
-    GPEN_RETURN_IF_ERROR(background.upload(background_));
+  if (models_.upscaler == nullptr) {  // the photo itself
+    GPEN_RETURN_IF_ERROR(device_background_.set_size(background_.width, background_.height));
+    device_->copy(device_background_.data(), device_picture_.data(), device_picture_.elements());
+  }
   const DeviceFaces faces{models_,  pool_,
                           options_, found_.faces,
                           scale_,   [this](const char* stage, double fraction) { return progress(stage, fraction); }};
-  GPEN_RETURN_IF_ERROR(restore_on_device(faces, device_picture_, &background, &result_));
-  return background.download(&background_);
+  return restore_on_device(faces, device_picture_, &device_background_, &result_);
 }
 
 Image Run::crop(const Alignment& alignment, int size) const {
