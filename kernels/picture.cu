@@ -169,6 +169,7 @@ const PictureKernels& picture_kernels() {
     set_mask_kernels(&t);
     set_paste_kernels(&t);
     set_task_kernels(&t);
+    set_tile_kernels(&t);
     set_consistency_kernels(&t);
     return t;
   }();

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "pipeline/aligned_face.h"
-#include "pipeline/background.h"
+#include "pipeline/device_background.h"
 #include "pipeline/drawing.h"
 #include "pipeline/stage_timer.h"
 
@@ -42,7 +42,6 @@ Status PhotoRun::prepare(const std::vector<Face>* given, const StepProgress& pro
     return Status();
   }
   GPEN_RETURN_IF_ERROR(upscale(progress));
-  if (device_ != nullptr) GPEN_RETURN_IF_ERROR(device_picture_.upload(picture()));
   GPEN_RETURN_IF_ERROR(progress("detect", 0));
   return find_faces(given);
 }
@@ -50,21 +49,33 @@ Status PhotoRun::prepare(const std::vector<Face>* given, const StepProgress& pro
 Status PhotoRun::upscale(const StepProgress& progress) {
   if (models_.upscaler == nullptr) {
     background_ = photo_;
-    return Status();
+    return device_ != nullptr ? device_picture_.upload(photo_) : Status();
   }
   GPEN_RETURN_IF_ERROR(progress("upscale", 0));
-  const StageTimer timer(&result_.times, "upscale");
+  const StageTimer timer(&result_.times, "upscale", device_.get());
   const int factor = models_.upscaler->arch().scale;
+  scale_ = factor;
   UpscaleOptions options;
   options.tile = options_.tile_size;
   options.progress = [&progress](int done, int total) {
     return progress("upscale", static_cast<double>(done) / total).ok();
   };
+  if (device_ != nullptr) return upscale_on_device(options);
   GPEN_ASSIGN(background_, upscale_background(*models_.upscaler, photo_, options, pool_));
-  // A device has no more memory than it has: the faces need it now.
-  if (models_.upscaler->device() != nullptr) models_.upscaler->release_memory();
   if (factor != 1) enlargement_ = enlarge(photo_, factor, pool_);
-  scale_ = factor;
+  return Status();
+}
+
+// The photo goes up, and nothing comes down.
+Status PhotoRun::upscale_on_device(const UpscaleOptions& options) {
+  const int factor = models_.upscaler->arch().scale;
+  DeviceImage photo(device_);
+  GPEN_RETURN_IF_ERROR(photo.upload(photo_));
+  GPEN_RETURN_IF_ERROR(upscale_background(*models_.upscaler, photo, options, &device_background_));
+  models_.upscaler->release_memory();  // A device has no more than it has, and the faces need it now.
+  background_ = enlarged_without_pixels(photo_, factor, pool_);
+  if (factor != 1) return enlarge(photo, factor, &device_picture_);
+  device_picture_ = std::move(photo);
   return Status();
 }
 
@@ -87,7 +98,7 @@ Status PhotoRun::find_faces(const std::vector<Face>* given) {
       result_.notes.push_back("a face was left out: " + alignment.status().message());
       continue;
     }
-    if (reach_of_crop(alignment->forward, side(), picture().width, picture().height).empty()) {
+    if (reach_of_crop(alignment->forward, side(), background_.width, background_.height).empty()) {
       result_.notes.push_back("a face was left out: it lies outside of the picture");
       continue;
     }
@@ -103,10 +114,12 @@ Status PhotoRun::find_faces(const std::vector<Face>* given) {
 }
 
 Result<Detections> PhotoRun::detect(const DetectionOptions& options) {
-  if (device_ == nullptr || models_.detector->device() != device_)
+  if (device_ == nullptr || models_.detector->device() != device_) {
+    if (device_ != nullptr && scale_ != 1) enlargement_ = enlarge(photo_, models_.upscaler->arch().scale, pool_);
     return detect_faces(*models_.detector, picture(), options, pool_);
+  }
   GPEN_RETURN_IF_ERROR(check(options));
-  const double scale = detection_scale(picture().width, picture().height, options);
+  const double scale = detection_scale(background_.width, background_.height, options);
   GPEN_ASSIGN(const DeviceDetectorInput input, prepare_detector_input(device_picture_, scale));
   TensorView view = make_view(input.data.floats(), 1, 3, input.height, input.width);
   view.on_device = true;
@@ -190,11 +203,10 @@ Status PhotoRun::take(size_t index, AlignedFace* face) {
 }
 
 Result<DevicePhoto> PhotoRun::on_device() {
-  GPEN_RETURN_IF_ERROR(device_background_.set_size(background_.width, background_.height));
-  if (models_.upscaler == nullptr)  // the photo itself
+  if (models_.upscaler == nullptr) {  // the photo itself
+    GPEN_RETURN_IF_ERROR(device_background_.set_size(background_.width, background_.height));
     device_->copy(device_background_.data(), device_picture_.data(), device_picture_.elements());
-  else
-    GPEN_RETURN_IF_ERROR(device_background_.upload(background_));
+  }
   return DevicePhoto{found_.faces, scale_, &device_picture_, &device_background_, &result_, Status()};
 }
 

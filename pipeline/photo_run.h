@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "pipeline/background.h"
 #include "pipeline/device_faces.h"
 #include "pipeline/face_batch.h"
 #include "pipeline/paste.h"
@@ -48,6 +49,7 @@ class PhotoRun {
   const Image& picture() const { return enlargement_.empty() ? photo_ : enlargement_; }
 
   Status upscale(const StepProgress& progress);
+  Status upscale_on_device(const UpscaleOptions& options);
   Status find_faces(const std::vector<Face>* given);
   Result<Detections> detect(const DetectionOptions& options);
   Image crop(const Alignment& alignment, int size) const;
@@ -59,15 +61,15 @@ class PhotoRun {
   const Image& photo_;
   const RestoreOptions& options_;
   double scale_ = 1;                   // of the background, relative to the photo
-  Image enlargement_;                  // the photo at that scale, plainly resized; empty when there is no upscaler
-  Image background_;                   // what the faces are pasted into
+  Image enlargement_;                  // the photo at that scale, plainly resized; empty where nothing needs it
+  Image background_;                   // what the faces are pasted into; its pixels may be on the device
   Detections found_;                   // on the enlargement; none of an aligned picture
   std::optional<PasteCanvas> canvas_;  // from the first face on
   Plane default_mask_;                 // made when first needed
   RestoreResult result_;
   const std::shared_ptr<Device> device_;  // where the photo is detected and pasted; null: here
   DeviceImage device_picture_;            // picture(), there
-  DeviceImage device_background_;         // background_, there, while faces are pasted
+  DeviceImage device_background_;         // background_, there; empty while it is the photo without a face
 };
 
 }  // namespace gpen

@@ -86,6 +86,40 @@ TEST_P(GpuRestore, HalfPrecisionStaysClose) {
   EXPECT_LE(largest_difference(got->image, expected->image), 2);
 }
 
+// The photo goes up and the result comes down, once; the mask goes up once, and whether a forward's values are finite
+// comes down.
+TEST_P(GpuRestore, UpscalesThereAndMovesNothingTwice) {
+  constexpr size_t kMask = kSide * kSide * sizeof(float), kFlag = sizeof(unsigned);
+  Photo photo = photo_with(1);
+  photo.image.alpha.resize(static_cast<size_t>(photo.image.pixels()), 200);
+  const auto run = [&](const Processor& where, int scale, bool faces) {
+    Models models;
+    models.gpen = negative_on(where);
+    if (scale > 0) models.upscaler = small_upscaler(scale, where);
+    const std::vector<Face> none;
+    const size_t up = where.device != nullptr ? where.device->traffic().up : 0;
+    const size_t down = where.device != nullptr ? where.device->traffic().down : 0;
+    auto result = Restorer(models, where.pool).restore(photo.image, published(), faces ? &photo.faces : &none);
+    EXPECT_TRUE(result.ok()) << result.status().message();
+    if (where.device != nullptr && result.ok()) {
+      SCOPED_TRACE(concat("x", scale, faces ? "" : ", no faces"));
+      EXPECT_EQ(where.device->traffic().up - up, photo.image.rgb.size() + (faces ? kMask : 0));
+      EXPECT_EQ(where.device->traffic().down - down,
+                (faces || scale > 0 ? result->image.rgb.size() : 0) + (faces ? kFlag : 0));
+    }
+    return std::move(result).value();
+  };
+  for (const int scale : {0, 1, 2})
+    for (const bool faces : {true, false}) {
+      if (scale == 2 && !faces) continue;
+      const RestoreResult expected = run({shared_pool()}, scale, faces), got = run(on(device()), scale, faces);
+      EXPECT_GE(largest_difference(got.image, expected.image), 0);
+      EXPECT_LE(largest_difference(got.image, expected.image), 1);
+      EXPECT_EQ(got.image.alpha, expected.image.alpha);
+      EXPECT_EQ(got.image.width, photo.image.width * std::max(1, scale));
+    }
+}
+
 TEST_P(GpuRestore, SeveralDevicesGiveWhatOneGives) {
   const Models there = {negative_on(on(device())), nullptr, nullptr, nullptr};
   const auto second = device_of(GetParam());
