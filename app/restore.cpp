@@ -140,9 +140,12 @@ Status restore_photo(const Run& run, size_t index, Restorer& restorer, const Pho
   }
 
   const ImageFormat format = run.plan.formats[index];
-  if (drops_alpha(result.image, format)) report->notes.push_back("JPEG has no transparency: it is dropped");
   OutputFiles files = output_files(input, run.plan.paths[index], format, a.restore.compare, a.save_faces);
   if (a.quality > 0) files.options.quality = a.quality;
+  files.options.keep_gray = a.photo.keep_gray();
+  files.options.strip_metadata = a.photo.strip_metadata;
+  for (std::string& note : lost_on_saving(result.image, format, files.options))
+    report->notes.push_back(std::move(note));
   start = Clock::now();
   GPEN_RETURN_IF_ERROR(write_outputs(result, files, ProtectedInputs(run.read), &report->outputs));
   report->times.push_back({"write", ms_since(start)});

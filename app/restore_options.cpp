@@ -66,6 +66,7 @@ void RestoreArguments::add_to(CLI::App* sub) {
   boxes_option->group(results);
   sub->add_option("--json", json, "Write a report to this file (- for stdout)")->group(results);
   sub->add_flag("--timings", timings, "Print the time of every stage")->group(results);
+  photo.add_to(sub);
   compute.add_to(sub);
   whole_photo = {sr_option, scale_option, tile_option, parser_option, faces_option, boxes_option};
 }
@@ -83,6 +84,7 @@ Status RestoreArguments::check() const {
   GPEN_RETURN_IF_ERROR(compute.check());
   GPEN_RETURN_IF_ERROR(check_isa());
   const bool detector_named = !detection.detector.empty() && detection.detector != "none";
+  GPEN_RETURN_IF_ERROR(photo.check(restore.task));
   if (restore.aligned) {
     for (const CLI::Option* option : whole_photo) {
       if (option->count() > 0 && option->results().front() != "none")

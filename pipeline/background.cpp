@@ -60,10 +60,7 @@ Result<Image> upscale_background(RrdbNet& net, const Image& photo, const Upscale
   }
 
   Image result(photo.width * scale, photo.height * scale);
-  result.format = photo.format;
-  result.was_gray = photo.was_gray;
-  result.was_16_bit = photo.was_16_bit;
-  result.orientation = photo.orientation;
+  inherit_file(photo, &result);
   from_unit_planes(output, &result, pool);
   if (!photo.alpha.empty()) {
     result.alpha.resize(static_cast<size_t>(result.pixels()));

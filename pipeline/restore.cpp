@@ -316,8 +316,14 @@ Result<RestoreResult> Run::finish() {
     for (const FaceReport& r : result_.faces) faces.push_back(r.face);
     draw_faces(&background_, faces, scale_);
   }
+  inherit_file(photo_, &background_);
   if (options_.compare) result_.comparison = side_by_side(photo_, background_, pool_);
-  if (photo_.was_16_bit) result_.notes.push_back("the picture's 16 bits per channel were reduced to 8");
+  const auto colours = colours_of(photo_.metadata);
+  result_.comparison.metadata = colours;
+  for (std::vector<Image>* faces : {&result_.crops, &result_.restored})
+    for (Image& face : *faces) face.metadata = colours;
+  if (photo_.deep != nullptr && background_.deep == nullptr)
+    result_.notes.push_back("the picture's 16 bits per channel were reduced to 8: all of it was computed anew");
   result_.image = std::move(background_);
   GPEN_RETURN_IF_ERROR(progress("paste", 1));
   return std::move(result_);
