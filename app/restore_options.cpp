@@ -75,7 +75,7 @@ Status RestoreArguments::complete() {
   GPEN_ASSIGN(restore.task, parse_task(task));
   if (restore.task != Task::restore && faces.empty() && (detection.detector.empty() || detection.detector == "none"))
     restore.aligned = true;
-  restore.detection = detection.resolved();
+  GPEN_ASSIGN(restore.detection, detection.resolved());
   restore.keep_crops = !save_faces.empty();
   return {};
 }
@@ -97,7 +97,7 @@ Status RestoreArguments::check() const {
   if (detector_named && !faces.empty()) return fail(Code::usage, "--detector and --faces exclude each other");
   for (const CLI::Option* filter : detection.filters) {  // the others choose among given faces as well
     const std::string name = filter->get_name();
-    if (!faces.empty() && filter->count() > 0 && (name == "--threshold" || name == "--detect-size"))
+    if (!faces.empty() && filter->count() > 0 && (name == "--threshold" || name == "--detect-size" || name == "--angles"))
       return fail(Code::usage, name, " is for detection, and --faces ", faces, " replaces it");
   }
   if (detection.detector == "none" && faces.empty() && !restore.aligned)

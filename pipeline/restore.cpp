@@ -175,7 +175,8 @@ Status Run::find_faces(const std::vector<Face>* given) {
 }
 
 Result<Detections> Run::detect(const DetectionOptions& options) {
-  if (device_ == nullptr || models_.detector->device() != device_)
+  const bool here = device_ == nullptr || models_.detector->device() != device_;
+  if (here || !options.as_it_stands())  // pictures are turned on the processor
     return detect_faces(*models_.detector, picture(), options, pool_);
   GPEN_RETURN_IF_ERROR(check(options));
   const double scale = detection_scale(picture().width, picture().height, options);
