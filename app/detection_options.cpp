@@ -14,7 +14,8 @@ Result<std::vector<double>> parse_angles(const std::string& text) {
     char* end = nullptr;
     const double angle = std::strtod(word.c_str(), &end);
     if (word.empty() || *end != '\0')
-      return fail(Code::usage, "--angles ", text, ": '", word, "' is no angle; expected a list like 0,90,180,270, or all");
+      return fail(Code::usage, "--angles ", text, ": '", word,
+                  "' is no angle; expected a list like 0,90,180,270, or all");
     angles.push_back(angle);
   }
   return angles;

@@ -130,7 +130,7 @@ Status restore_photo(const Run& run, size_t index, Restorer& restorer, const Pho
   };
   Result<RestoreResult> restored = restorer.restore(photo, options, run.has_given ? &run.given : nullptr);
   if (!restored.ok()) return std::move(restored).status().in(input.name);
-  const RestoreResult& result = *restored;
+  RestoreResult& result = *restored;
   report->times.insert(report->times.end(), result.times.begin(), result.times.end());
   report->faces = result.faces;
   report->notes = result.notes;
@@ -139,6 +139,8 @@ Status restore_photo(const Run& run, size_t index, Restorer& restorer, const Pho
     return fail(Code::io, input.name, ": no face found, nothing written");
   }
 
+  GPEN_RETURN_IF_ERROR(a.photo.apply(restorer, photo.width, &result).in(input.name));
+  report->notes = result.notes;
   const ImageFormat format = run.plan.formats[index];
   OutputFiles files = output_files(input, run.plan.paths[index], format, a.restore.compare, a.save_faces);
   if (a.quality > 0) files.options.quality = a.quality;
@@ -253,6 +255,7 @@ Result<ExitCode> restore(const RestoreArguments& arguments) {
   GPEN_ASSIGN(const Run run, prepare(arguments));
   GPEN_ASSIGN(const std::vector<Processor> places, run.arguments.compute.processors(run.inputs.items.size()));
   GPEN_ASSIGN(const std::vector<LoadedModels> models, load_for(run.arguments, places));
+  GPEN_RETURN_IF_ERROR(run.arguments.photo.check(models.front().networks));
   for (const std::string& note : models.front().notes) std::fprintf(stderr, "%s\n", note.c_str());
 
   catch_interrupts();

@@ -76,6 +76,7 @@ Status RestoreArguments::complete() {
   if (restore.task != Task::restore && faces.empty() && (detection.detector.empty() || detection.detector == "none"))
     restore.aligned = true;
   GPEN_ASSIGN(restore.detection, detection.resolved());
+  if (photo.id_photo()) restore.detection.largest_only = true;
   restore.keep_crops = !save_faces.empty();
   return {};
 }
@@ -84,7 +85,7 @@ Status RestoreArguments::check() const {
   GPEN_RETURN_IF_ERROR(compute.check());
   GPEN_RETURN_IF_ERROR(check_isa());
   const bool detector_named = !detection.detector.empty() && detection.detector != "none";
-  GPEN_RETURN_IF_ERROR(photo.check(restore.task));
+  GPEN_RETURN_IF_ERROR(photo.check(restore, parser));
   if (restore.aligned) {
     for (const CLI::Option* option : whole_photo) {
       if (option->count() > 0 && option->results().front() != "none")

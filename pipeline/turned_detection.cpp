@@ -77,7 +77,8 @@ Result<Detections> detect_turned_faces(RetinaFaceNet& net, const Image& photo, c
     GPEN_ASSIGN(const Detections found, detect_faces(net, turned.picture, each, pool));
     for (const Face& face : found.faces) candidates.push_back(turned_back(face, turned.to_photo, degrees));
   }
-  std::stable_sort(candidates.begin(), candidates.end(), [](const Face& a, const Face& b) { return a.score > b.score; });
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Face& a, const Face& b) { return a.score > b.score; });
   all.faces = suppress_overlaps(candidates, options);
   filter_faces(&all.faces, options);
   return all;

@@ -15,8 +15,8 @@ struct TurnedPicture {
 };
 TurnedPicture turn_picture(const Image& photo, double degrees, ThreadPool& pool);
 
-// A face of the turned picture in the photo. Its landmarks stay with their names: the left eye is the one on the left of
-// the upright face. The box keeps its size; its sides change places when the face lies on its side.
+// A face of the turned picture in the photo. Its landmarks stay with their names: the left eye is the one on the left
+// of the upright face. The box keeps its size; its sides change places when the face lies on its side.
 Face turned_back(const Face& face, const Affine& to_photo, double degrees);
 
 // The faces found at all of options.angles, in pixels of the photo, best score first; a face that is found at several
