@@ -130,7 +130,7 @@ Status restore_photo(const Run& run, size_t index, Restorer& restorer, const Pho
   };
   Result<RestoreResult> restored = restorer.restore(photo, options, run.has_given ? &run.given : nullptr);
   if (!restored.ok()) return std::move(restored).status().in(input.name);
-  const RestoreResult& result = *restored;
+  RestoreResult& result = *restored;
   report->times.insert(report->times.end(), result.times.begin(), result.times.end());
   report->faces = result.faces;
   report->notes = result.notes;
@@ -139,10 +139,15 @@ Status restore_photo(const Run& run, size_t index, Restorer& restorer, const Pho
     return fail(Code::io, input.name, ": no face found, nothing written");
   }
 
+  GPEN_RETURN_IF_ERROR(a.photo.apply(restorer, photo.width, &result).in(input.name));
+  report->notes = result.notes;
   const ImageFormat format = run.plan.formats[index];
-  if (drops_alpha(result.image, format)) report->notes.push_back("JPEG has no transparency: it is dropped");
   OutputFiles files = output_files(input, run.plan.paths[index], format, a.restore.compare, a.save_faces);
   if (a.quality > 0) files.options.quality = a.quality;
+  files.options.keep_gray = a.photo.keep_gray();
+  files.options.strip_metadata = a.photo.strip_metadata;
+  for (std::string& note : lost_on_saving(result.image, format, files.options))
+    report->notes.push_back(std::move(note));
   start = Clock::now();
   GPEN_RETURN_IF_ERROR(write_outputs(result, files, ProtectedInputs(run.read), &report->outputs));
   report->times.push_back({"write", ms_since(start)});
@@ -250,6 +255,7 @@ Result<ExitCode> restore(const RestoreArguments& arguments) {
   GPEN_ASSIGN(const Run run, prepare(arguments));
   GPEN_ASSIGN(const std::vector<Processor> places, run.arguments.compute.processors(run.inputs.items.size()));
   GPEN_ASSIGN(const std::vector<LoadedModels> models, load_for(run.arguments, places));
+  GPEN_RETURN_IF_ERROR(run.arguments.photo.check(models.front().networks));
   for (const std::string& note : models.front().notes) std::fprintf(stderr, "%s\n", note.c_str());
 
   catch_interrupts();

@@ -66,6 +66,7 @@ void RestoreArguments::add_to(CLI::App* sub) {
   boxes_option->group(results);
   sub->add_option("--json", json, "Write a report to this file (- for stdout)")->group(results);
   sub->add_flag("--timings", timings, "Print the time of every stage")->group(results);
+  photo.add_to(sub);
   compute.add_to(sub);
   whole_photo = {sr_option, scale_option, tile_option, parser_option, faces_option, boxes_option};
 }
@@ -74,7 +75,8 @@ Status RestoreArguments::complete() {
   GPEN_ASSIGN(restore.task, parse_task(task));
   if (restore.task != Task::restore && faces.empty() && (detection.detector.empty() || detection.detector == "none"))
     restore.aligned = true;
-  restore.detection = detection.resolved();
+  GPEN_ASSIGN(restore.detection, detection.resolved());
+  if (photo.id_photo()) restore.detection.largest_only = true;
   restore.keep_crops = !save_faces.empty();
   return {};
 }
@@ -83,6 +85,7 @@ Status RestoreArguments::check() const {
   GPEN_RETURN_IF_ERROR(compute.check());
   GPEN_RETURN_IF_ERROR(check_isa());
   const bool detector_named = !detection.detector.empty() && detection.detector != "none";
+  GPEN_RETURN_IF_ERROR(photo.check(restore, parser));
   if (restore.aligned) {
     for (const CLI::Option* option : whole_photo) {
       if (option->count() > 0 && option->results().front() != "none")
@@ -95,7 +98,7 @@ Status RestoreArguments::check() const {
   if (detector_named && !faces.empty()) return fail(Code::usage, "--detector and --faces exclude each other");
   for (const CLI::Option* filter : detection.filters) {  // the others choose among given faces as well
     const std::string name = filter->get_name();
-    if (!faces.empty() && filter->count() > 0 && (name == "--threshold" || name == "--detect-size"))
+    if (!faces.empty() && filter->count() > 0 && (name == "--threshold" || name == "--detect-size" || name == "--angles"))
       return fail(Code::usage, name, " is for detection, and --faces ", faces, " replaces it");
   }
   if (detection.detector == "none" && faces.empty() && !restore.aligned)

@@ -6,6 +6,7 @@
 #include "app/compute_options.h"
 #include "app/detection_options.h"
 #include "app/inputs.h"
+#include "app/photo_options.h"
 #include "pipeline/models.h"
 #include "pipeline/restore.h"
 
@@ -21,6 +22,7 @@ struct RestoreArguments {
   bool recursive = false, skip_existing = false, timings = false;
   DetectionArguments detection;
   ComputeOptions compute;
+  PhotoArguments photo;
   RestoreOptions restore;
   std::vector<CLI::Option*> whole_photo;  // options that mean nothing with --aligned
 

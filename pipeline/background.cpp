@@ -59,10 +59,7 @@ Image enlarged_without_pixels(const Image& photo, int scale, ThreadPool& pool) {
   Image result;
   result.width = photo.width * scale;
   result.height = photo.height * scale;
-  result.format = photo.format;
-  result.was_gray = photo.was_gray;
-  result.was_16_bit = photo.was_16_bit;
-  result.orientation = photo.orientation;
+  inherit_file(photo, &result);
   if (!photo.alpha.empty()) {
     result.alpha.resize(static_cast<size_t>(result.pixels()));
     resize_bilinear(Pixels<const uint8_t>{photo.alpha.data(), photo.width, photo.height, 1},

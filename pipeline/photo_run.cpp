@@ -114,7 +114,8 @@ Status PhotoRun::find_faces(const std::vector<Face>* given) {
 }
 
 Result<Detections> PhotoRun::detect(const DetectionOptions& options) {
-  if (device_ == nullptr || models_.detector->device() != device_) {
+  const bool here = device_ == nullptr || models_.detector->device() != device_;
+  if (here || !options.as_it_stands()) {  // pictures are turned on the processor
     if (device_ != nullptr && scale_ != 1) enlargement_ = enlarge(photo_, models_.upscaler->arch().scale, pool_);
     return detect_faces(*models_.detector, picture(), options, pool_);
   }
@@ -223,8 +224,14 @@ Result<RestoreResult> PhotoRun::finish() {
     for (const FaceReport& r : result_.faces) faces.push_back(r.face);
     draw_faces(&background_, faces, scale_);
   }
+  inherit_file(photo_, &background_);
   if (options_.compare) result_.comparison = side_by_side(photo_, background_, pool_);
-  if (photo_.was_16_bit) result_.notes.push_back("the picture's 16 bits per channel were reduced to 8");
+  const auto colours = colours_of(photo_.metadata);
+  result_.comparison.metadata = colours;
+  for (std::vector<Image>* faces : {&result_.crops, &result_.restored})
+    for (Image& face : *faces) face.metadata = colours;
+  if (photo_.deep != nullptr && background_.deep == nullptr)
+    result_.notes.push_back("the picture's 16 bits per channel were reduced to 8: all of it was computed anew");
   result_.image = std::move(background_);
   return std::move(result_);
 }
