@@ -133,6 +133,13 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
     if (!pixels) return fail(Code::io, "damaged or cut off png file: ", stbi_failure_reason());
     fill(&image, pixels.get(), channels, [](uint16_t v) { return to_eight_bits(v); });
     image.deep = std::make_shared<const DeepSamples>(deep_samples(pixels.get(), image.pixels(), channels));
+  } else if (format == ImageFormat::jpg && is_plain_cmyk_jpeg(file)) {
+    Decoded<uint8_t> inks(decode_jpeg_components(file.data(), length, &width, &height));
+    if (!inks) return fail(Code::io, "damaged or cut off jpg file: ", stbi_failure_reason());
+    for (size_t i = 0; i < image.rgb.size(); ++i) {
+      const uint8_t* cmyk = inks.get() + 4 * (i / 3);
+      image.rgb[i] = static_cast<uint8_t>(((255 - cmyk[i % 3]) * (255 - cmyk[3]) + 127) / 255);
+    }
   } else {
     Decoded<uint8_t> pixels(stbi_load_from_memory(file.data(), length, &width, &height, &channels, 0));
     if (!pixels) return fail(Code::io, "damaged or cut off ", name_of(format), " file: ", stbi_failure_reason());

@@ -51,6 +51,17 @@ Status check_jpeg_process(Bytes file) {
   return status;
 }
 
+bool is_plain_cmyk_jpeg(Bytes file) {
+  constexpr uint8_t kAdobe[] = {'A', 'd', 'o', 'b', 'e'};
+  bool adobe = false, four = false;
+  for_each_jpeg_segment(file, [&](uint8_t marker, Bytes body) {
+    if (marker == 0xEE && body.size() >= 12 && std::equal(kAdobe, kAdobe + 5, body.begin())) adobe = true;
+    if (marker >= 0xC0 && marker <= 0xC2 && body.size() >= 6) four = body[5] == 4;
+    return marker != 0xDA;
+  });
+  return four && !adobe;
+}
+
 Status check_jpeg_tables(Bytes file) {
   bool sound = true;
   for_each_jpeg_segment(file, [&](uint8_t marker, Bytes body) {

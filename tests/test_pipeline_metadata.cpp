@@ -272,7 +272,7 @@ TEST(Metadata, CutAndDamagedFilesAreSafe) {
       const Bytes cut(sound.begin(), sound.begin() + static_cast<ptrdiff_t>(keep));
       (void)read_jpeg_metadata(cut);
       (void)read_png_metadata(cut);
-      if (keep + 2 < sound.size()) {
+      if (keep + 5 < sound.size()) {  // IEND's checksum alone, or half of EOI, may be missing
         EXPECT_FALSE(load_image(cut, "cut").ok()) << keep;
       }
     }
