@@ -15,32 +15,32 @@ static void on_interrupt(int signal_number) {
   interrupted = 1;
 }
 
-static bool should_stop(void *user_data) {
+static bool should_stop(void* user_data) {
   (void)user_data;
   return interrupted != 0;
 }
 
-static void show_progress(const char *stage, double fraction, void *user_data) {
+static void show_progress(const char* stage, double fraction, void* user_data) {
   (void)user_data;
   fprintf(stderr, "%-8s %3.0f %%\n", stage, 100 * fraction);
 }
 
-static void show_log(gpen_log_level level, const char *text, void *user_data) {
+static void show_log(gpen_log_level level, const char* text, void* user_data) {
   (void)user_data;
   if (level >= GPEN_LOG_INFO && level < GPEN_LOG_ERROR) fprintf(stderr, "gpen: %s\n", text);
 }
 
-static gpen_status restore(const char *photo_path, const char *output_path, const char *model_name,
-                           const char *detector_name) {
-  gpen_model *model = NULL;
-  gpen_picture *photo = NULL;
-  gpen_result *result = NULL;
+static gpen_status restore(const char* photo_path, const char* output_path, const char* model_name,
+                           const char* detector_name) {
+  gpen_model* model = NULL;
+  gpen_picture* photo = NULL;
+  gpen_result* result = NULL;
   gpen_image image;
   gpen_status status;
 
   gpen_model_params open = gpen_model_default_params();
-  open.gpen.name = model_name;         /* NULL: the largest installed one */
-  open.detector.name = detector_name;  /* NULL: the best installed one */
+  open.gpen.name = model_name;        /* NULL: the largest installed one */
+  open.detector.name = detector_name; /* NULL: the best installed one */
   open.log = show_log;
   status = gpen_model_open(&open, &model);
 
@@ -64,7 +64,7 @@ static gpen_status restore(const char *photo_path, const char *output_path, cons
   return status;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc < 3 || argc > 5) {
     fprintf(stderr,
             "usage: %s PHOTO OUTPUT [MODEL [DETECTOR]]\n"
