@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "layers/network_run.h"
+#include "pipeline/compute.h"
 #include "runtime/status.h"
 #include "weights/architecture.h"
 
@@ -16,6 +16,7 @@ struct ComputeOptions {
   int threads = 0;                 // 0: all that this process may use
 
   void add_to(CLI::App* sub);
+  ComputeChoice choice() const { return {device, precision, threads}; }
   // Code::usage for a name that is none; Code::device, with the reason, for a device that cannot be used here or a
   // precision that the device does not have. auto is the first usable CUDA device, else the CPU. Opens nothing.
   Status check() const;
@@ -32,10 +33,5 @@ struct ComputeOptions {
   // network but the detector.
   Status check_precision(const Architecture& arch, const Processor& where) const;
 };
-
-// What a CUDA device computes in; empty when the device is too old to be used at all.
-std::vector<Precision> precisions_of(const DeviceInfo& info);
-// "fp32, tf32 or bf16"; last: the word before the last one.
-std::string list_text(const std::vector<Precision>& precisions, const char* last);
 
 }  // namespace gpen::app

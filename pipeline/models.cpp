@@ -63,8 +63,16 @@ std::string choose_upscaler(const ModelChoice& c) {
   return c.upscale > 0 ? concat("realesrnet-x", c.upscale) : "";
 }
 
-Result<std::shared_ptr<GpenNet>> load_gpen(const std::string& name, int side, const Processor& where) {
-  if (!is_analytic(name)) return load_network<GpenNet>(name, where);
+template <class Net>
+Result<std::shared_ptr<Net>> load(const std::string& name, const WeightStore* given, const Processor& where) {
+  if (given == nullptr) return load_network<Net>(name, where);
+  GPEN_ASSIGN(Net net, Net::load(*given, where));
+  return std::make_shared<Net>(std::move(net));
+}
+
+Result<std::shared_ptr<GpenNet>> load_gpen(const std::string& name, const WeightStore* given, int side,
+                                           const Processor& where) {
+  if (given != nullptr || !is_analytic(name)) return load<GpenNet>(name, given, where);
   GPEN_ASSIGN(const WeightStore store, analytic_model(name, side));
   GPEN_ASSIGN(GpenNet net, GpenNet::load(store, where));
   return std::make_shared<GpenNet>(std::move(net));
@@ -106,24 +114,28 @@ Result<LoadedModels> load_models(const ModelChoice& c, const Processor& where) {
   GPEN_ASSIGN(loaded.detector, choose_detector(c));
   loaded.parser = choose_parser(c, &loaded.notes);
   loaded.upscaler = choose_upscaler(c);
-  if (loaded.gpen == "sharpen") loaded.notes.insert(loaded.notes.begin(), kNotTrainedNotice);
-  for (const std::string& name : {loaded.gpen, loaded.detector, loaded.parser, loaded.upscaler}) {
-    if (!name.empty() && !is_analytic(name)) GPEN_RETURN_IF_ERROR(resolve_model(name).status());
-  }
+  if (loaded.gpen == "sharpen" && c.given.gpen == nullptr) loaded.notes.insert(loaded.notes.begin(), kNotTrainedNotice);
+  const auto find = [](const std::string& name, const WeightStore* given) {
+    return name.empty() || given != nullptr || is_analytic(name) ? Status() : resolve_model(name).status();
+  };
+  GPEN_RETURN_IF_ERROR(find(loaded.gpen, c.given.gpen));
+  GPEN_RETURN_IF_ERROR(find(loaded.detector, c.given.detector));
+  GPEN_RETURN_IF_ERROR(find(loaded.parser, c.given.parser));
+  GPEN_RETURN_IF_ERROR(find(loaded.upscaler, c.given.upscaler));
 
   Models& networks = loaded.networks;
-  GPEN_ASSIGN(networks.gpen, load_gpen(loaded.gpen, c.size > 0 ? c.size : 512, where));
+  GPEN_ASSIGN(networks.gpen, load_gpen(loaded.gpen, c.given.gpen, c.size > 0 ? c.size : 512, where));
   loaded.size = networks.gpen->arch().out_size;
   if (c.size > 0 && loaded.size != c.size)
     return fail(Code::usage, "size ", c.size, ": ", loaded.gpen, " restores faces of ", loaded.size);
   if (!loaded.detector.empty()) {
-    GPEN_ASSIGN(networks.detector, load_network<RetinaFaceNet>(loaded.detector, for_detector(where)));
+    GPEN_ASSIGN(networks.detector, load<RetinaFaceNet>(loaded.detector, c.given.detector, for_detector(where)));
   }
   if (!loaded.parser.empty()) {
-    GPEN_ASSIGN(networks.parser, load_network<ParseNet>(loaded.parser, for_parser_and_upscaler(where)));
+    GPEN_ASSIGN(networks.parser, load<ParseNet>(loaded.parser, c.given.parser, for_parser_and_upscaler(where)));
   }
   if (!loaded.upscaler.empty()) {
-    GPEN_ASSIGN(networks.upscaler, load_network<RrdbNet>(loaded.upscaler, for_parser_and_upscaler(where)));
+    GPEN_ASSIGN(networks.upscaler, load<RrdbNet>(loaded.upscaler, c.given.upscaler, for_parser_and_upscaler(where)));
     if (c.upscale > 0 && networks.upscaler->arch().scale != c.upscale)
       return fail(Code::usage, "sr-scale ", c.upscale, ": ", loaded.upscaler, " enlarges ",
                   networks.upscaler->arch().scale, " times");

@@ -34,6 +34,15 @@ std::string installed_detector();
 // Code::model "no face detector is installed; ...".
 Status no_detector();
 
+// Networks whose weights are at hand (in an embedder's memory): nothing is looked up for them, and their names in a
+// ModelChoice are for messages. Not owned.
+struct GivenWeights {
+  const WeightStore* gpen = nullptr;
+  const WeightStore* detector = nullptr;
+  const WeightStore* parser = nullptr;
+  const WeightStore* upscaler = nullptr;
+};
+
 // What a person asks for. MODELs: empty is the default, "none" (not of the GPEN) is without.
 struct ModelChoice {
   std::string gpen;                 // default: the released one of `size`, else the largest installed up to 1024
@@ -46,6 +55,7 @@ struct ModelChoice {
   bool aligned = false;             // pictures are aligned faces: no detector, no parser
   bool faces_given = false;         // no detector
   bool untrained_fallback = false;  // `sharpen` when no GPEN is installed, and no detector when none is installed
+  GivenWeights given;
 };
 
 // What was loaded, by the names that a report should show (empty: none).

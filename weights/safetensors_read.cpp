@@ -167,7 +167,7 @@ Status check_layout(std::vector<Entry>* entries, uint64_t data_size) {
   return {};
 }
 
-Status read_into(const FileMapping& file, WeightStore* store) {
+Status read_into(std::span<const std::byte> file, WeightStore* store) {
   if (file.size() < 8) return fail(Code::model, "too short for a safetensors file (", file.size(), " bytes)");
   uint64_t header_size;  // little-endian in the file, as is every machine this runs on
   std::memcpy(&header_size, file.data(), 8);
@@ -200,11 +200,16 @@ Status read_into(const FileMapping& file, WeightStore* store) {
 
 }  // namespace
 
+Result<WeightStore> read_safetensors(std::span<const std::byte> file, const std::string& name) {
+  WeightStore store;
+  store.source = name;
+  GPEN_RETURN_IF_ERROR(read_into(file, &store).in(name));
+  return store;
+}
+
 Result<WeightStore> open_safetensors(const std::filesystem::path& path) {
   GPEN_ASSIGN(std::shared_ptr<const FileMapping> file, FileMapping::open(path));
-  WeightStore store;
-  store.source = path.string();
-  GPEN_RETURN_IF_ERROR(read_into(*file, &store).in(path.string()));
+  GPEN_ASSIGN(WeightStore store, read_safetensors({file->data(), file->size()}, path.string()));
   store.keep_mapping(std::move(file));
   return store;
 }
