@@ -94,6 +94,7 @@ class Restorer {
 
   const Models& models() const { return models_; }
   ThreadPool& pool() const { return *pool_; }
+  const std::shared_ptr<ThreadPool>& shared_pool() const { return pool_; }
 
  private:
   Models models_;
