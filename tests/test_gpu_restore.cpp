@@ -119,6 +119,36 @@ TEST_P(GpuRestore, SeveralDevicesGiveWhatOneGives) {
   }
 }
 
+// Photos that share batches: the bytes that each gets alone; one that cannot be restored leaves the others alone.
+TEST_P(GpuRestore, PhotosTogetherAreWhatTheyAreAlone) {
+  Models models;
+  models.gpen = negative_on(on(device()));
+  Restorer restorer(models, shared_pool());
+  const std::vector<Photo> photos = {photo_with(2), photo_with(1), photo_with(3)};
+  const Photo no_face{test_picture(40, 30), {}};
+  const Image empty;
+  RestoreOptions options;
+  options.keep_crops = true;
+  options.batch = 4;  // 2 + 1 + 1, 2
+  const std::vector<PhotoTask> tasks = {{&photos[0].image, &photos[0].faces},
+                                        {&photos[1].image, &photos[1].faces},
+                                        {&no_face.image, &no_face.faces},
+                                        {&empty, &no_face.faces},
+                                        {&photos[2].image, &photos[2].faces}};
+  const auto together = restorer.restore_together(tasks, options);
+  ASSERT_EQ(together.size(), tasks.size());
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const auto alone = restorer.restore(*tasks[i].photo, options, tasks[i].given);
+    ASSERT_EQ(together[i].status().code(), i == 3 ? Code::usage : Code::ok) << together[i].status().message();
+    if (!alone.ok()) continue;
+    EXPECT_EQ(together[i]->image.rgb, alone->image.rgb) << i;
+    EXPECT_EQ(together[i]->notes, alone->notes) << i;
+    ASSERT_EQ(together[i]->restored.size(), tasks[i].given->size()) << i;
+    for (size_t k = 0; k < alone->restored.size(); ++k)
+      EXPECT_EQ(together[i]->restored[k].rgb, alone->restored[k].rgb) << i << " face " << k;
+  }
+}
+
 // Emulation only: its memory is as small as the test wants it.
 TEST(SmallDevice, FewerFacesAtOnceWhereMemoryIsShort) {
   const Photo photo = photo_with(3);
