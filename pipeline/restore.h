@@ -110,6 +110,7 @@ class Restorer {
 
   const Models& models() const { return models_; }
   ThreadPool& pool() const { return *pool_; }
+  const std::shared_ptr<ThreadPool>& shared_pool() const { return pool_; }
 
  private:
   Status check(const PhotoTask& task, const RestoreOptions& options) const;
