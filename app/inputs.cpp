@@ -23,7 +23,7 @@ std::string lower_extension(const fs::path& path) {
 
 bool is_pattern(const std::string& text) { return text.find_first_of("*?[") != std::string::npos; }
 
-// Pictures of a folder in order of name. Hidden files and folders are left out (among them our own unfinished files).
+// Pictures of a folder in order of name. Hidden files and folders are left out.
 Status add_folder(const fs::path& top, const fs::path& below, bool recursive, std::vector<Input>* inputs) {
   std::error_code error;
   std::vector<fs::path> files, folders;
@@ -86,13 +86,7 @@ Result<InputSet> collect_inputs(const std::vector<std::string>& arguments, bool 
     } else if (argument.empty()) {
       return fail(Code::usage, "-i: an input has an empty name");
     } else if (fs::is_directory(argument, ignored)) {
-      set.several = true;
-      const size_t before = set.items.size();
-      GPEN_RETURN_IF_ERROR(add_folder(argument, {}, recursive, &set.items));
-      if (set.items.size() == before) {
-        return fail(Code::io, argument, ": no picture (.png, .jpg, .jpeg, .bmp) in this folder",
-                    recursive ? "" : "; --recursive looks into its subfolders");
-      }
+      GPEN_RETURN_IF_ERROR(add_folder(argument, recursive, &set));
     } else if (!fs::exists(argument, ignored) && is_pattern(argument)) {
       set.several = true;
       GPEN_RETURN_IF_ERROR(add_pattern(argument, recursive, &set.items));
@@ -100,12 +94,25 @@ Result<InputSet> collect_inputs(const std::vector<std::string>& arguments, bool 
       set.items.push_back({argument, {}, argument});  // whether it can be read is seen when its turn comes
     }
   }
+  drop_repeated(&set);
+  return set;
+}
+
+Status add_folder(const fs::path& folder, bool recursive, InputSet* set) {
+  set->several = true;
+  const size_t before = set->items.size();
+  GPEN_RETURN_IF_ERROR(add_folder(folder, {}, recursive, &set->items));
+  if (set->items.size() > before) return {};
+  return fail(Code::io, folder.string(), ": no picture (.png, .jpg, .jpeg, .bmp) in this folder",
+              recursive ? "" : "; --recursive looks into its subfolders");
+}
+
+void drop_repeated(InputSet* set) {
   std::set<std::string> seen;
-  std::erase_if(set.items, [&](const Input& input) {
+  std::erase_if(set->items, [&](const Input& input) {
     return !seen.insert(input.from_stdin() ? "-" : identity_of(input.path)).second;
   });
-  set.several = set.several || set.items.size() > 1;
-  return set;
+  set->several = set->several || set->items.size() > 1;
 }
 
 namespace {
@@ -170,6 +177,11 @@ Status plan_folder(const std::vector<Input>& inputs, const fs::path& folder, con
 Result<OutputPlan> plan_outputs(const InputSet& inputs, const std::string& output, const std::string& format) {
   OutputPlan plan;
   std::error_code ignored;
+  if (output == kStdout) {
+    if (inputs.several) return fail(Code::usage, "-o -: several pictures do not go to standard output; name a folder");
+    GPEN_ASSIGN(const ImageFormat f, written_format({}, format, inputs.items.front()));
+    return OutputPlan{{kStdout}, {f}};
+  }
   const bool is_folder = !output.empty() && (output.back() == '/' || fs::is_directory(output, ignored));
   if (output.empty()) {
     GPEN_RETURN_IF_ERROR(plan_folder(inputs.items, {}, "output_", format, &plan));

@@ -59,17 +59,19 @@ std::string ProgressBar::render(const std::string& what, double done, int64_t to
 
 void ProgressBar::step(const std::string& line) {
   const std::lock_guard lock(mutex_);
-  done_ = std::floor(done_) + 1;
+  ++steps_;
+  done_ = static_cast<double>(steps_);
   erase();
   const std::string count =
-      total_ > 1 ? format("[%lld/%lld] ", static_cast<long long>(done_), static_cast<long long>(total_)) : "";
+      total_ > 1 ? format("[%lld/%lld] ", static_cast<long long>(steps_), static_cast<long long>(total_)) : "";
   std::fprintf(stderr, "%s%s\n", count.c_str(), line.c_str());
-  if (done_ < static_cast<double>(total_)) draw("");
+  if (steps_ < total_) draw("");
 }
 
 void ProgressBar::within(double fraction, const std::string& what) {
   const std::lock_guard lock(mutex_);
-  done_ = std::floor(done_) + std::clamp(fraction, 0.0, 0.999);
+  done_ = static_cast<double>(steps_) +
+          std::clamp(fraction, 0.0, std::max(0.0, static_cast<double>(total_ - steps_) - 0.001));
   if (terminal_ && (!drawn_ || seconds_since(last_drawn_) > 0.1)) draw(what);
 }
 

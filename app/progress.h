@@ -18,7 +18,9 @@ class ProgressBar {
 
   // One step is done: `line` says what became of it ("photo.jpg: 2 faces, 0.8 s") and is always printed.
   void step(const std::string& line);
-  // The present step has come so far (0..1), doing `what` ("background, tile 3 of 12"). Only shown on a terminal.
+  // So much is done beyond the last step (0..1 of the present one; more where several steps are under way), doing
+  // `what`
+  // ("background, tile 3 of 12"). Only shown on a terminal.
   void within(double fraction, const std::string& what);
   // So many of the steps are done, without a line for each (a download's megabytes). Only shown on a terminal.
   void at(double done);
@@ -39,7 +41,8 @@ class ProgressBar {
   std::mutex mutex_;
   std::string what_;
   int64_t total_;
-  double done_ = 0;
+  int64_t steps_ = 0;
+  double done_ = 0;  // with the parts of steps
   bool terminal_;
   bool drawn_ = false;
   std::chrono::steady_clock::time_point start_, last_drawn_;

@@ -178,13 +178,9 @@ AlignedFace PhotoRun::align(size_t index) {
   return face;
 }
 
-// The mask of one face, at its side. The parser sees the restored face.
+// The mask of one face, at its side, by the parser, which sees the restored face.
 Result<Plane> PhotoRun::parse(size_t index, const AlignedFace& face) {
-  const StageTimer timer(&result_.times, models_.parser == nullptr ? "paste" : "parse");
-  if (models_.parser == nullptr) {
-    if (default_mask_.data.empty()) default_mask_ = default_mask(side(), pool_);
-    return default_mask_;
-  }
+  const StageTimer timer(&result_.times, "parse");
   const ParseNetArch& arch = models_.parser->arch();
   const int64_t plane = int64_t{arch.size} * arch.size;
   std::vector<float> resized(static_cast<size_t>(3 * plane)), input(resized.size());
@@ -227,8 +223,16 @@ Status PhotoRun::take(size_t index, AlignedFace* face) {
     take_picture(face);
     return Status();
   }
-  GPEN_ASSIGN(const Plane mask, parse(index, *face));
-  paste(index, face, mask);
+  if (models_.parser != nullptr) {
+    GPEN_ASSIGN(const Plane mask, parse(index, *face));
+    paste(index, face, mask);
+    return Status();
+  }
+  if (default_mask_->data.empty()) {
+    const StageTimer timer(&result_.times, "paste");
+    *default_mask_ = default_mask(side(), pool_);
+  }
+  paste(index, face, *default_mask_);
   return Status();
 }
 

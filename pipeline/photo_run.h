@@ -17,12 +17,14 @@ using StepProgress = std::function<Status(const char* stage, double fraction)>;
 
 class PhotoRun {
  public:
-  // All of them must outlive the run.
-  PhotoRun(const Models& models, ThreadPool& pool, const Image& photo, const RestoreOptions& options)
+  // All of them must outlive the run. default_mask: empty, or that of the network's side from an earlier photo.
+  PhotoRun(const Models& models, ThreadPool& pool, const Image& photo, const RestoreOptions& options,
+           Plane* default_mask)
       : models_(models),
         pool_(pool),
         photo_(photo),
         options_(options),
+        default_mask_(default_mask),
         device_(options.aligned ? nullptr : models.gpen->device()),
         device_picture_(device_),
         device_background_(device_) {}
@@ -63,12 +65,12 @@ class PhotoRun {
   ThreadPool& pool_;
   const Image& photo_;
   const RestoreOptions& options_;
+  Plane* const default_mask_;          // made when first needed
   double scale_ = 1;                   // of the background, relative to the photo
   Image enlargement_;                  // the photo at that scale, plainly resized; empty where nothing needs it
   Image background_;                   // what the faces are pasted into; its pixels may be on the device
   Detections found_;                   // on the enlargement; none of an aligned picture
   std::optional<PasteCanvas> canvas_;  // from the first face on
-  Plane default_mask_;                 // made when first needed
   RestoreResult result_;
   const std::shared_ptr<Device> device_;  // where the photo is detected and pasted; null: here
   DeviceImage device_picture_;            // picture(), there
