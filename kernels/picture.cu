@@ -171,6 +171,7 @@ const PictureKernels& picture_kernels() {
     set_task_kernels(&t);
     set_tile_kernels(&t);
     set_consistency_kernels(&t);
+    set_degradation_kernels(&t);
     return t;
   }();
   return table;

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "kernels/consistency.h"
+#include "kernels/degradation.h"
 #include "runtime/device.h"
 
 namespace gpen {
@@ -81,8 +82,8 @@ struct PictureKernels {
   // (v / 2 + 1/2) * 255 or v * 255 to 0..255 and drops the fraction, as published; nearest rounds it.
   void (*planes_to_bytes)(Device& device, const float* planes, PlaneFormat format, LevelRounding rounding,
                           DevicePixels<uint8_t> picture);
-  // A tile of an RGB picture for a network: planes is 3 x rows x columns of `tile`, levels / 255. To the right and below
-  // the picture is continued by mirroring without repeating the edge; the tile's corner is no less than (0, 0).
+  // A tile of an RGB picture for a network: planes is 3 x rows x columns of `tile`, levels / 255. To the right and
+  // below the picture is continued by mirroring without repeating the edge; the tile's corner is no less than (0, 0).
   void (*cut_tile)(Device& device, DevicePixels<const uint8_t> source, DeviceRect tile, float* planes);
   // The network's answer for a tile as the pixels `to` of the RGB picture: v * 255, clamped and rounded to nearest.
   void (*paste_tile)(Device& device, DeviceTile tile, DeviceRect to, DevicePixels<uint8_t> picture);
@@ -134,6 +135,8 @@ struct PictureKernels {
 
   // Planar faces, 3 x size x size floats, made to agree with the photo (kernels/consistency.h).
   ConsistencyKernels consistency;
+  // What the photo did to them, as far as it is measured on their pixels (kernels/degradation.h).
+  DegradationKernels degradation;
 };
 
 namespace cuda {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "pipeline/device_consistency.h"
+#include "pipeline/device_degradation.h"
 #include "pipeline/face_batch.h"
 #include "pipeline/paste.h"
 #include "pipeline/stage_timer.h"
@@ -197,10 +198,9 @@ class Work {
     if (!finite)
       return fail(Code::model, "the network answers with values that are not finite: its weights are damaged");
     share_time(batch, "restore", start);
+    if (traits(faces_.options.task).consistency && faces_.options.lambda_id > 0)
+      GPEN_RETURN_IF_ERROR(make_consistent(batch, input, output));
     for (size_t i = 0; i < batch.size(); ++i) {
-      if (traits(faces_.options.task).consistency && faces_.options.lambda_id > 0)
-        GPEN_RETURN_IF_ERROR(
-            make_consistent(batch[i], input + i * planar_floats(in_side_), output + i * planar_floats(side_)));
       FacePictures& p = pictures_[i];
       task_output(faces_.options.task, output + i * planar_floats(side_), &p.restored);
       GPEN_RETURN_IF_ERROR(finish_task(faces_.options.task, p.original, faces_.options.lambda_id, &p.restored));
@@ -211,25 +211,45 @@ class Work {
     return Status();
   }
 
-  // The degradation is estimated on the processor, from the network's input; the answer stays on the device.
-  Status make_consistent(const Slot& slot, const float* input, float* output) {
-    const StageTimer timer(&result(slot).times, "consistency", device_.get());
+  // Pixels are measured and corrected on the device; what follows from the measures is the processor's.
+  Status make_consistent(std::span<const Slot> batch, const float* input, float* output) {
+    const Clock::time_point start = Clock::now();
     if (!consistency_.has_value()) {
+      GPEN_ASSIGN(degradation_, DeviceDegradation::make(device_, in_side_));
       GPEN_ASSIGN(consistency_, DeviceConsistency::make(device_, in_side_, side_));
     }
-    std::vector<float> in(planar_floats(in_side_));
-    device_->download(in.data(), input, in.size() * sizeof(float));
-    GPEN_RETURN_IF_ERROR(device_->finish());
-    FaceReport& face = report(slot);
-    double pixel = face.alignment.inverse.scale();
+    GPEN_RETURN_IF_ERROR(degradation_->reserve(batch.size()));
+    std::vector<double> scales;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      GPEN_ASSIGN(const double scale, photo_scale(batch[i]));
+      scales.push_back(scale);
+      GPEN_RETURN_IF_ERROR(degradation_->measure(i, input + i * planar_floats(in_side_), scale));
+    }
+    GPEN_ASSIGN(const std::vector<DegradationMeasures> measures, degradation_->read(batch.size()));
+    std::vector<ConsistencyBand> bands(batch.size());
+    faces_.pool.parallel_for(static_cast<int64_t>(batch.size()), [&](int64_t item, int) {
+      const auto i = static_cast<size_t>(item);
+      FaceReport& face = report(batch[i]);
+      face.degradation = fit_degradation(measures[i], in_side_, scales[i]);
+      face.has_degradation = true;
+      bands[i] = make_band(face.degradation, in_side_, side_);
+    });
+    GPEN_RETURN_IF_ERROR(consistency_->prepare(std::move(bands)));
+    for (size_t i = 0; i < batch.size(); ++i)
+      GPEN_RETURN_IF_ERROR(consistency_->enforce(i, input + i * planar_floats(in_side_),
+                                                 output + i * planar_floats(side_), faces_.options.lambda_id));
+    share_time(batch, "consistency", start);
+    return Status();
+  }
+
+  // Photo pixels per pixel of the network's input.
+  Result<double> photo_scale(const Slot& slot) const {
+    double pixel = report(slot).alignment.inverse.scale();
     if (in_side_ != side_) {
       GPEN_ASSIGN(const Alignment at, align_face(photo(slot).found[slot.index].landmarks, in_side_));
       pixel = at.inverse.scale();
     }
-    GPEN_ASSIGN(face.degradation,
-                estimate_degradation(in.data(), in_side_, pixel / photo(slot).photo_scale, faces_.pool));
-    face.has_degradation = true;
-    return consistency_->enforce(input, output, faces_.options.lambda_id, face.degradation);
+    return pixel / photo(slot).photo_scale;
   }
 
   // mask_ for this face; the parser sees the restored face.
@@ -279,6 +299,7 @@ class Work {
   std::vector<FacePictures> pictures_;
   DeviceBuffer input_, output_;
   DeviceBuffer parser_input_, logits_;
+  std::optional<DeviceDegradation> degradation_;
   std::optional<DeviceConsistency> consistency_;
 };
 

@@ -1,6 +1,6 @@
 // The faces of photos on a device: cropped from the pictures in its memory, restored, parsed and pasted there. The
-// formulas and the order are those of photo_run.cpp; pictures do not leave the device, except for the consistency step
-// (lambda_id > 0), for whose estimate of the degradation the network's input goes down.
+// formulas and the order are those of photo_run.cpp; pictures do not leave the device; of the consistency step
+// (lambda_id > 0) some numbers measured on each face come down, and what follows from them goes up.
 #pragma once
 #include <span>
 
