@@ -50,9 +50,7 @@ void DetectionArguments::add_to(CLI::App* sub, bool may_be_none) {
 Result<DetectionOptions> DetectionArguments::resolved() const {
   DetectionOptions result = options;
   if (detect_size >= 0) result.shrink_above = result.shrink_to = detect_size;
-  if (!angles.empty()) {
-    GPEN_ASSIGN(result.angles, parse_angles(angles));
-  }
+  GPEN_ASSIGN(result.angles, parse_angles(angles));
   return result;
 }
 

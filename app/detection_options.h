@@ -12,7 +12,7 @@ namespace gpen::app {
 struct DetectionArguments {
   std::string detector;  // MODEL, "none", or empty: the best one that is installed
   int detect_size = -1;  // -1: as published (above 1500 pixels, shrink to 1000); 0: never shrink; else shrink to this
-  std::string angles;    // "0,90,180,270", "all"; empty: as it stands
+  std::string angles = "0";  // "0,90,180,270", "all"
   DetectionOptions options;
   std::vector<CLI::Option*> filters;  // --threshold, --min-face, ...: mean nothing without detection
 

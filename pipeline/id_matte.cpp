@@ -208,9 +208,10 @@ void replace_background(Image* photo, const Plane& matte, const Colour& colour, 
     const auto first = static_cast<size_t>(y) * static_cast<size_t>(photo->width);
     for (size_t i = first; i < first + static_cast<size_t>(photo->width); ++i) {
       const float m = matte.data[i];
+      const float own = std::clamp((m - 0.85f) / (kSurely - 0.85f), 0.0f, 1.0f);  // how far its own colour is believed
       for (size_t c = 0; c < 3; ++c) {
         float person = photo->rgb[3 * i + c];
-        if (m < kSurely && weight.data[i] > 1e-4f) person = m * person + (1 - m) * near[c].data[i] / weight.data[i];
+        if (own < 1 && weight.data[i] > 1e-4f) person = own * person + (1 - own) * near[c].data[i] / weight.data[i];
         photo->rgb[3 * i + c] = to_byte(m * person + (1 - m) * static_cast<float>(colour[c]));
       }
     }

@@ -37,6 +37,16 @@ bool has_block(const std::vector<Metadata::Block>& blocks, std::string_view type
   return std::any_of(blocks.begin(), blocks.end(), [&](const Metadata::Block& b) { return b.type == type; });
 }
 
+// Whether these colour chunks, if any, say no more than that the picture is sRGB, which is what a JPEG without a
+// profile is taken for: the chunk of that name, or its gamma of 1/2.2 written by itself.
+bool is_srgb(const std::vector<Metadata::Block>& chunks) {
+  if (has_block(chunks, "cICP")) return false;
+  if (has_block(chunks, "sRGB")) return true;
+  const std::vector<uint8_t> usual{0, 0, 45455 >> 8, 45455 & 0xFF};
+  return std::all_of(chunks.begin(), chunks.end(),
+                     [&](const Metadata::Block& b) { return b.type != "gAMA" || b.data == usual; });
+}
+
 }  // namespace
 
 Density converted(const Density& density, Density::Unit unit) {
@@ -79,15 +89,11 @@ std::vector<std::string> lost_in_jpeg(const Metadata& m, int channels) {
   note_profile(m, channels, &lost);
   if (m.exif.size() > kMaxJpegExif) lost.push_back("a JPEG cannot hold EXIF data of this size: they are left out");
   if (m.xmp.size() > kMaxJpegXmp) lost.push_back("a JPEG cannot hold an XMP packet of this size: it is left out");
-  bool texts = false, colours = false;
-  for (const Metadata::Block& chunk : m.png_chunks) {
-    if (is_colour_chunk(chunk.type))
-      colours = colours || chunk.type != "sRGB";  // sRGB is what a JPEG without a profile is
-    else
-      texts = texts || !text_comment(chunk);
-  }
+  bool texts = false;
+  for (const Metadata::Block& chunk : m.png_chunks)
+    texts = texts || (!is_colour_chunk(chunk.type) && !text_comment(chunk));
   if (texts) lost.push_back("the PNG's texts have no place in a JPEG: they are left out");
-  if (colours && m.icc.empty())
+  if (m.icc.empty() && !is_srgb(m.png_chunks))
     lost.push_back("the PNG's colour chunks (gAMA, cHRM, cICP) have no place in a JPEG: they are left out");
   return lost;
 }
