@@ -14,6 +14,7 @@
 #include "app/restore_options.h"
 #include "app/restore_outputs.h"
 #include "app/restore_report.h"
+#include "app/restore_video.h"
 #include "pipeline/distribute.h"
 #include "pipeline/faces_json.h"
 
@@ -247,6 +248,8 @@ Result<std::vector<PhotoReport>> restore_all(const Run& run, const std::vector<P
 }
 
 Result<ExitCode> restore(const RestoreArguments& arguments) {
+  GPEN_ASSIGN(const bool videos, are_videos(arguments));
+  if (videos) return restore_videos(arguments);
   GPEN_ASSIGN(const Run run, prepare(arguments));
   GPEN_ASSIGN(const std::vector<Processor> places, run.arguments.compute.processors(run.inputs.items.size()));
   GPEN_ASSIGN(const std::vector<LoadedModels> models, load_for(run.arguments, places));
@@ -265,7 +268,7 @@ Result<ExitCode> restore(const RestoreArguments& arguments) {
 }  // namespace
 
 void add_restore(CLI::App& root, Action* action) {
-  CLI::App* sub = root.add_subcommand("restore", "Restore the faces of photos");
+  CLI::App* sub = root.add_subcommand("restore", "Restore the faces of photos and videos");
   auto arguments = std::make_shared<RestoreArguments>();
   arguments->add_to(sub);
   sub->callback([arguments, action] {

@@ -66,7 +66,10 @@ void RestoreArguments::add_to(CLI::App* sub) {
   boxes_option->group(results);
   sub->add_option("--json", json, "Write a report to this file (- for stdout)")->group(results);
   sub->add_flag("--timings", timings, "Print the time of every stage")->group(results);
+  video.add_to(sub);
   compute.add_to(sub);
+  for (const char* name : {"--format", "--quality", "--faces", "--aligned", "--compare", "--save-faces", "--recursive"})
+    photos_only.push_back(sub->get_option(name));
   whole_photo = {sr_option, scale_option, tile_option, parser_option, faces_option, boxes_option};
 }
 

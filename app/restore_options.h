@@ -6,6 +6,7 @@
 #include "app/compute_options.h"
 #include "app/detection_options.h"
 #include "app/inputs.h"
+#include "app/video_options.h"
 #include "pipeline/models.h"
 #include "pipeline/restore.h"
 
@@ -22,7 +23,9 @@ struct RestoreArguments {
   DetectionArguments detection;
   ComputeOptions compute;
   RestoreOptions restore;
+  VideoArguments video;
   std::vector<CLI::Option*> whole_photo;  // options that mean nothing with --aligned
+  std::vector<CLI::Option*> photos_only;  // options that mean nothing for videos
 
   void add_to(CLI::App* sub);
   bool demo() const { return inputs.empty(); }
