@@ -9,6 +9,8 @@
 #include <cstring>
 #include <set>
 
+#include "pipeline/video_info.h"
+
 namespace gpen::app {
 namespace {
 
@@ -23,8 +25,10 @@ std::string lower_extension(const fs::path& path) {
 
 bool is_pattern(const std::string& text) { return text.find_first_of("*?[") != std::string::npos; }
 
-// Pictures of a folder in order of name. Hidden files and folders are left out.
-Status add_folder(const fs::path& top, const fs::path& below, bool recursive, std::vector<Input>* inputs) {
+// Pictures of a folder in order of name. Hidden files and folders are left out (among them our own unfinished files).
+using IsWanted = bool (*)(const fs::path&);
+Status add_folder(const fs::path& top, const fs::path& below, bool recursive, IsWanted is_wanted,
+                  std::vector<Input>* inputs) {
   std::error_code error;
   std::vector<fs::path> files, folders;
   fs::directory_iterator entries(top / below, error);
@@ -32,7 +36,7 @@ Status add_folder(const fs::path& top, const fs::path& below, bool recursive, st
     const fs::path name = entries->path().filename();
     if (name.string().front() == '.') continue;
     std::error_code unreadable;  // a dangling link is no picture
-    if (entries->is_regular_file(unreadable) && is_picture_name(name)) files.push_back(name);
+    if (entries->is_regular_file(unreadable) && is_wanted(name)) files.push_back(name);
     if (recursive && !entries->is_symlink(unreadable) && entries->is_directory(unreadable)) folders.push_back(name);
   }
   if (error) return fail(Code::io, (top / below).string(), ": ", error.message());
@@ -42,7 +46,8 @@ Status add_folder(const fs::path& top, const fs::path& below, bool recursive, st
     const fs::path path = top / below / name;
     inputs->push_back({path, below, path.string()});
   }
-  for (const fs::path& name : folders) GPEN_RETURN_IF_ERROR(add_folder(top, below / name, recursive, inputs));
+  for (const fs::path& name : folders)
+    GPEN_RETURN_IF_ERROR(add_folder(top, below / name, recursive, is_wanted, inputs));
   return {};
 }
 
@@ -53,14 +58,17 @@ Status add_pattern(const std::string& pattern, bool recursive, std::vector<Input
   for (size_t i = 0; failed == 0 && i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i]);
   globfree(&found);
   const size_t before = inputs->size();
-  for (const std::string& path : paths) {
-    if (fs::is_regular_file(path)) {
-      if (is_picture_name(path)) inputs->push_back({path, {}, path});
-    } else if (recursive && fs::is_directory(path)) {
-      GPEN_RETURN_IF_ERROR(add_folder(path, {}, true, inputs));
+  for (const IsWanted is_wanted : {&is_picture_name, static_cast<IsWanted>(&is_video_name)}) {
+    for (const std::string& path : paths) {
+      if (fs::is_regular_file(path)) {
+        if (is_wanted(path)) inputs->push_back({path, {}, path});
+      } else if (recursive && fs::is_directory(path)) {
+        GPEN_RETURN_IF_ERROR(add_folder(path, {}, true, is_wanted, inputs));
+      }
     }
+    if (inputs->size() > before) return {};
   }
-  return inputs->size() > before ? Status() : fail(Code::io, pattern, ": no picture matches this pattern");
+  return fail(Code::io, pattern, ": no picture or video matches this pattern");
 }
 
 // Two names of one existing file have the same identity.
@@ -101,9 +109,11 @@ Result<InputSet> collect_inputs(const std::vector<std::string>& arguments, bool 
 Status add_folder(const fs::path& folder, bool recursive, InputSet* set) {
   set->several = true;
   const size_t before = set->items.size();
-  GPEN_RETURN_IF_ERROR(add_folder(folder, {}, recursive, &set->items));
-  if (set->items.size() > before) return {};
-  return fail(Code::io, folder.string(), ": no picture (.png, .jpg, .jpeg, .bmp) in this folder",
+  for (const IsWanted is_wanted : {&is_picture_name, static_cast<IsWanted>(&is_video_name)}) {
+    GPEN_RETURN_IF_ERROR(add_folder(folder, {}, recursive, is_wanted, &set->items));
+    if (set->items.size() > before) return {};
+  }
+  return fail(Code::io, folder.string(), ": no picture (.png, .jpg, .jpeg, .bmp) and no video in this folder",
               recursive ? "" : "; --recursive looks into its subfolders");
 }
 

@@ -27,8 +27,9 @@ struct InputSet {
 bool is_picture_name(const std::filesystem::path& path);
 
 // Every argument is a file, a folder (its pictures in order of name; with `recursive` those of its subfolders too), a
-// pattern (* ? [...]), or "-" for one picture on stdin. An existing file is taken as it is, whatever it is called. A
-// file reached twice is listed once. Code::io when an argument leads to nothing.
+// pattern (* ? [...]), or "-" for one picture on stdin. A folder or pattern without pictures stands for its videos. An
+// existing file is taken as it is, whatever it is called. A file reached twice is listed once. Code::io when an
+// argument leads to nothing.
 Result<InputSet> collect_inputs(const std::vector<std::string>& arguments, bool recursive);
 // The pictures of one folder. Code::io when it cannot be read or has none.
 Status add_folder(const std::filesystem::path& folder, bool recursive, InputSet* set);

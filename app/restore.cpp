@@ -13,6 +13,7 @@
 #include "app/picture_input.h"
 #include "app/restore_batch.h"
 #include "app/restore_outputs.h"
+#include "app/restore_video.h"
 #include "app/shard.h"
 #include "pipeline/distribute.h"
 #include "pipeline/faces_json.h"
@@ -172,6 +173,8 @@ Result<std::vector<LoadedModels>> load_for(const RestoreArguments& a, const std:
 }
 
 Result<ExitCode> restore(const RestoreArguments& arguments) {
+  GPEN_ASSIGN(const bool videos, are_videos(arguments));
+  if (videos) return restore_videos(arguments);
   GPEN_ASSIGN(const RestoreRun run, prepare(arguments));
   const size_t photos = run.inputs.items.size();
   if (photos == 0) return kDone;  // a shard without photos
@@ -199,7 +202,7 @@ Result<ExitCode> restore(const RestoreArguments& arguments) {
 }  // namespace
 
 void add_restore(CLI::App& root, Action* action) {
-  CLI::App* sub = root.add_subcommand("restore", "Restore the faces of photos");
+  CLI::App* sub = root.add_subcommand("restore", "Restore the faces of photos and videos");
   auto arguments = std::make_shared<RestoreArguments>();
   arguments->add_to(sub);
   sub->callback([arguments, action] {

@@ -87,7 +87,11 @@ void RestoreArguments::add_to(CLI::App* sub) {
       ->group(results);
   sub->add_flag("--timings", timings, "Print the time of every stage")->group(results);
   photo.add_to(sub);
+  video.add_to(sub);
   compute.add_to(sub);
+  for (const char* name : {"--format", "--quality", "--faces", "--aligned", "--compare", "--save-faces", "--recursive",
+                           "--jsonl", "--list", "--shard", "--gray", "--preset", "--strip-metadata", "--angles"})
+    photos_only.push_back(sub->get_option(name));
   whole_photo = {sr_option, scale_option, tile_option, parser_option, faces_option, boxes_option};
 }
 
@@ -122,7 +126,8 @@ Status RestoreArguments::check() const {
   if (detector_named && !faces.empty()) return fail(Code::usage, "--detector and --faces exclude each other");
   for (const CLI::Option* filter : detection.filters) {  // the others choose among given faces as well
     const std::string name = filter->get_name();
-    if (!faces.empty() && filter->count() > 0 && (name == "--threshold" || name == "--detect-size" || name == "--angles"))
+    if (!faces.empty() && filter->count() > 0 &&
+        (name == "--threshold" || name == "--detect-size" || name == "--angles"))
       return fail(Code::usage, name, " is for detection, and --faces ", faces, " replaces it");
   }
   if (detection.detector == "none" && faces.empty() && !restore.aligned)

@@ -7,6 +7,7 @@
 #include "app/detection_options.h"
 #include "app/inputs.h"
 #include "app/photo_options.h"
+#include "app/video_options.h"
 #include "pipeline/models.h"
 #include "pipeline/restore.h"
 
@@ -25,7 +26,9 @@ struct RestoreArguments {
   ComputeOptions compute;
   PhotoArguments photo;
   RestoreOptions restore;
+  VideoArguments video;
   std::vector<CLI::Option*> whole_photo;  // options that mean nothing with --aligned
+  std::vector<CLI::Option*> photos_only;  // options that mean nothing for videos
 
   void add_to(CLI::App* sub);
   bool demo() const { return inputs.empty() && list.empty(); }

@@ -1,6 +1,7 @@
 #include "pipeline/video_io.h"
 
-#include <charconv>
+#include <unistd.h>
+
 #include <cmath>
 #include <cstdio>
 #include <sstream>
@@ -146,7 +147,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::open(const VideoTools& too
                                                            int64_t first) {
   std::unique_ptr<SegmentWriter> writer(new SegmentWriter(times, first));
   writer->path_ = path;
-  writer->unfinished_ = path.parent_path() / ("unfinished" + path.extension().string());
+  writer->unfinished_ = path.parent_path() / concat("unfinished-", ::getpid(), path.extension().string());
   const ColourTags tags = output_tags(info);
   const auto known = [](const std::string& name) { return name.empty() ? std::string("unknown") : name; };
   std::string filter =
@@ -171,7 +172,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::open(const VideoTools& too
 
   const double rate = info.frame_rate.num > 0 ? info.frame_rate.value() : 25;
   const auto header = raw_matroska_header(target.width, target.height, target.deep, std::llround(1e9 / rate));
-  GPEN_RETURN_IF_ERROR(writer->process_->write(header));
+  GPEN_RETURN_IF_ERROR(writer->write(header));
   return writer;
 }
 
@@ -179,8 +180,12 @@ Status SegmentWriter::add(const VideoFrame& frame) {
   std::span<const uint8_t> bytes(frame.picture.rgb);
   if (!frame.deep.empty()) bytes = {reinterpret_cast<const uint8_t*>(frame.deep.data()), 2 * frame.deep.size()};
   const int64_t time = times_.nanoseconds(static_cast<size_t>(first_), static_cast<size_t>(frame.number));
-  Status status = process_->write(raw_matroska_frame(time, bytes.size()));
-  if (status.ok()) status = process_->write(bytes);
+  GPEN_RETURN_IF_ERROR(write(raw_matroska_frame(time, bytes.size())));
+  return write(bytes);
+}
+
+Status SegmentWriter::write(std::span<const uint8_t> bytes) {
+  const Status status = process_->write(bytes);
   if (status.ok()) return status;
   // Its last words say more than the broken pipe does.
   const Status reason = process_->finish();

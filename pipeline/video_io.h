@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,7 @@ class SegmentWriter {
 
  private:
   SegmentWriter(const VideoTimes& times, int64_t first) : times_(times), first_(first) {}
+  Status write(std::span<const uint8_t> bytes);
   std::unique_ptr<Process> process_;
   const VideoTimes& times_;
   const int64_t first_;

@@ -166,12 +166,19 @@ Status VideoRestorer::restore_together(size_t count) {
     statistics_.frames_with_faces += !faces.empty();
     statistics_.faces += static_cast<int64_t>(faces.size());
   }
+  // All frames' faces go through the network together.
+  std::vector<PhotoTask> tasks;
+  for (size_t i = 0; i < count; ++i)
+    if (!full[i].empty() || restorer_->models().upscaler != nullptr)
+      tasks.push_back({&waiting_[i].frame.picture, &full[i]});
+  std::vector<Result<RestoreResult>> results = restorer_->restore_together(tasks, options_.restore);
+  size_t next = 0;
   for (size_t i = 0; i < count; ++i) {
     Waiting& waiting = waiting_.front();
     Image restored = waiting.frame.picture;
-    if (!full[i].empty() || restorer_->models().upscaler != nullptr) {
-      GPEN_ASSIGN(RestoreResult result, restorer_->restore(waiting.frame.picture, options_.restore, &full[i]));
-      restored = std::move(result.image);
+    if (next < tasks.size() && tasks[next].given == &full[i]) {
+      GPEN_RETURN_IF_ERROR(results[next].status());
+      restored = std::move(results[next++]->image);
     }
     GPEN_RETURN_IF_ERROR(restore_fading(&restored, fading[i]));
     if (restored.width == waiting.frame.picture.width)
