@@ -49,7 +49,6 @@ ExitCode run(int argc, char** argv) {
   add_bench(root, &action);
   add_fetch(root, &action);
   add_devices(root, &action);
-  add_serve(root, &action);
 
   std::vector<std::string> arguments = normalise_options({argv + 1, argv + argc});
   try {

@@ -1,24 +1,20 @@
-# What a build holds. docs/building.md has the same list with what each costs; cmake/cuda.cmake has GPEN_CUDA.
+# What a build holds. docs/building.md has all of these options with what each is worth.
 #
 #   GPEN_APP       the program
-#   GPEN_SERVER    `gpen serve`
-#   GPEN_VIDEO     video files in `gpen restore`
 #   GPEN_ISA       instruction sets of x86-64 with kernels of their own; plain vectors are always there
 #   GPEN_MINIMAL   nothing but the minimal library, which restores aligned faces (capi/minimal/)
 #
-# What is left out is not compiled, and says so when it is asked for.
+# What is left out is not compiled, or dropped by the linker, and says so when it is asked for.
 option(GPEN_MINIMAL "Build only the minimal library (aligned faces, no program)" OFF)
 option(GPEN_APP "Build the program" ON)
-option(GPEN_SERVER "Build gpen serve" ON)
-option(GPEN_VIDEO "Build the restoration of videos" ON)
 set(GPEN_KNOWN_ISAS avx512_bf16 avx512 avx2)
-set(GPEN_ISA "${GPEN_KNOWN_ISAS}" CACHE STRING "Instruction sets of x86-64 to compile beside generic: a list of ${GPEN_KNOWN_ISAS}, or generic alone")
+set(GPEN_ISA "${GPEN_KNOWN_ISAS}" CACHE STRING
+  "Instruction sets of x86-64 to compile beside generic: a list of ${GPEN_KNOWN_ISAS}, or generic alone")
 
 if(GPEN_MINIMAL)
-  foreach(feature APP SERVER VIDEO TESTS BENCH)
+  foreach(feature APP SERVER VIDEO TESTS BENCH CUDA)
     set(GPEN_${feature} OFF)
   endforeach()
-  set(GPEN_CUDA OFF)
 endif()
 foreach(isa ${GPEN_ISA})
   if(NOT isa IN_LIST GPEN_KNOWN_ISAS AND NOT isa STREQUAL "generic")

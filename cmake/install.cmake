@@ -1,9 +1,10 @@
-# What is installed, in four parts (components), which are also the Debian packages of cmake/package.cmake:
+# What is installed, in five parts (components), which are also the Debian packages of cmake/package.cmake:
 #
-#   gpen           the program, its manual page and the bundled example
-#   libgpen0       the shared library
-#   libgpen-dev    headers, static library, the minimal library, CMake and pkg-config files, examples/embed
-#   python3-gpen   the Python module
+#   gpen              the program, its manual page and the bundled example
+#   libgpen0          the shared library
+#   libgpen-minimal0  the minimal shared library
+#   libgpen-dev       headers, static libraries, CMake and pkg-config files, examples/embed
+#   python3-gpen      the Python module
 #
 # Everything finds everything else by relative paths: an installed tree may be moved.
 include(CMakePackageConfigHelpers)
@@ -43,17 +44,19 @@ if(GPEN_APP)
   gpen_documents(gpen ${PROJECT_SOURCE_DIR}/README.md)
 endif()
 
-# The libraries.
-set(libraries gpen_minimal gpen_minimal_static)
+# gpen_install_shared(TARGET COMPONENT): the library, and with the development files the link to it.
+function(gpen_install_shared target component)
+  install(TARGETS ${target} EXPORT gpenTargets
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT ${component} NAMELINK_COMPONENT libgpen-dev)
+  gpen_documents(${component})
+endfunction()
+gpen_install_shared(gpen_minimal libgpen-minimal0)
+set(archives gpen_minimal_static)
 if(NOT GPEN_MINIMAL)
-  install(TARGETS gpen_shared EXPORT gpenTargets
-    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libgpen0 NAMELINK_COMPONENT libgpen-dev)
-  gpen_documents(libgpen0)
-  list(APPEND libraries gpen_static)
+  gpen_install_shared(gpen_shared libgpen0)
+  list(APPEND archives gpen_static)
 endif()
-install(TARGETS ${libraries} EXPORT gpenTargets
-  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libgpen-dev
-  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libgpen-dev)
+install(TARGETS ${archives} EXPORT gpenTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libgpen-dev)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/gpen DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT libgpen-dev)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples/embed DESTINATION ${doc_dir}/libgpen-dev/examples
   COMPONENT libgpen-dev OPTIONAL)
