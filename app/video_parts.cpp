@@ -79,7 +79,7 @@ std::string segment_name(size_t index, const char* extension) {
 }  // namespace
 
 VideoParts::VideoParts(const fs::path& output)
-    : folder_(output.parent_path() / ("." + output.filename().string() + ".gpen-part")) {}
+    : folder_(output.parent_path() / concat(".", output.filename().string(), ".gpen-part")) {}
 
 VideoParts::~VideoParts() {
   if (lock_ >= 0) ::close(lock_);
