@@ -48,11 +48,15 @@ SideStreams plan_side_streams(const VideoInfo& info, const std::string& containe
     plan.notes.push_back(concat("stream ", s.index, " (", what, s.codec.empty() ? "" : " ", s.codec,
                                 ") is not kept: ", container, " cannot hold it"));
   };
+  // For every stream: ffmpeg takes none by itself when it is told of one.
+  const auto take_metadata = [&](const VideoStream& s) {
+    codecs.insert(codecs.end(), {concat("-map_metadata:s:", written), concat(source, ":s:", s.index)});
+  };
   for (const VideoStream& s : info.streams) {
     if (s.index == info.index) {
       if (!with_restored) continue;
       plan.options.insert(plan.options.end(), {"-map", "0:v:0"});
-      codecs.insert(codecs.end(), {concat("-map_metadata:s:", written), concat(source, ":s:", s.index)});
+      take_metadata(s);
       ++written;
       continue;
     }
@@ -65,6 +69,7 @@ SideStreams plan_side_streams(const VideoInfo& info, const std::string& containe
       continue;
     }
     plan.options.insert(plan.options.end(), {"-map", concat(source, ":", s.index)});
+    take_metadata(s);
     if (s.kind == Kind::picture) codecs.insert(codecs.end(), {concat("-disposition:", written), "attached_pic"});
     if (s.kind == Kind::video)
       plan.notes.push_back(concat("stream ", s.index, " is a second video: copied, not restored"));
