@@ -100,6 +100,10 @@ Result<RestoreRun> prepare(const RestoreArguments& arguments) {
   RestoreArguments& a = run.arguments;
   GPEN_RETURN_IF_ERROR(a.complete());
   GPEN_RETURN_IF_ERROR(a.check());
+  Shard shard;
+  if (!a.shard.empty()) {
+    GPEN_ASSIGN(shard, parse_shard(a.shard, std::getenv));
+  }
   std::vector<std::string> names = a.inputs;
   if (a.demo()) {
     GPEN_ASSIGN(const Example example, bundled_example());
@@ -123,10 +127,7 @@ Result<RestoreRun> prepare(const RestoreArguments& arguments) {
   if (!a.save_faces.empty()) GPEN_RETURN_IF_ERROR(make_folder(a.save_faces));
   run.read = files_read(a, run.inputs);
   GPEN_RETURN_IF_ERROR(check_outputs(run));
-  if (!a.shard.empty()) {
-    GPEN_ASSIGN(const Shard shard, parse_shard(a.shard, std::getenv));
-    keep_shard(shard, &run);
-  }
+  if (!a.shard.empty()) keep_shard(shard, &run);
   remove_leftovers(run);
   if (!a.jsonl.empty()) {
     GPEN_ASSIGN(run.lines, ReportLines::open(a.jsonl, a.skip_existing));

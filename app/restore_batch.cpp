@@ -47,13 +47,13 @@ double position(const std::string& stage, double fraction, bool upscales) {
   return background;
 }
 
-// Threads beside those that compute. A processor's own cores are the network's: one thread each fills the gaps. A
-// device leaves the cores to them.
+// Threads that read, and as many that write, beside those that compute. As many as there are cores, so that none is idle
+// while a core of the network waits for the other's.
 size_t helpers(const std::vector<Processor>& places, size_t photos) {
   if (photos < 2) return 0;
   size_t cores = 0;
-  for (const Processor& place : places) cores += place.device != nullptr ? static_cast<size_t>(place.pool->size()) : 0;
-  return std::min(std::clamp<size_t>(cores / 2, 1, 16), photos);
+  for (const Processor& place : places) cores += static_cast<size_t>(place.pool->size());
+  return std::min(std::clamp<size_t>(cores, 1, 16), photos);
 }
 
 class Batch {
