@@ -25,9 +25,9 @@ using Clock = std::chrono::steady_clock;
 constexpr int64_t kPixelsAhead = 32'000'000;
 constexpr int64_t kPixelsBehind = 32'000'000;
 constexpr int64_t kPixelsTogether = 16'000'000;
-// Photos whose faces share batches: on the processor as many as a batch has faces, on a device more. What is restored
+// Photos whose faces share batches: on the processor enough to fill some, on a device more. What is restored
 // is written when the group is done, so a larger one would wait longer, and lose more when the program is killed.
-constexpr size_t kPhotosTogether = 4, kPhotosTogetherOnDevice = 16;
+constexpr size_t kPhotosTogether = 8, kPhotosTogetherOnDevice = 16;
 
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
