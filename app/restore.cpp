@@ -54,6 +54,18 @@ Status check_outputs(const RestoreRun& run) {
   return {};
 }
 
+// With --recursive an output folder inside of an input folder is no input, else a second run would restore what the
+// first one has written.
+void leave_out_outputs(const RestoreArguments& a, InputSet* inputs) {
+  if (!a.recursive || a.output.empty()) return;
+  const fs::path output = fs::absolute(a.output / fs::path()).lexically_normal();  // ends in a /
+  std::erase_if(inputs->items, [&](const Input& input) {
+    if (input.folder.empty()) return false;  // not from a subfolder
+    const fs::path path = fs::absolute(input.path).lexically_normal();
+    return path.string().compare(0, output.string().size(), output.string()) == 0;
+  });
+}
+
 // The temporary files of this run's outputs that an earlier one has left when it was killed.
 void remove_leftovers(const RestoreRun& run) {
   const RestoreArguments& a = run.arguments;
@@ -101,6 +113,10 @@ Result<RestoreRun> prepare(const RestoreArguments& arguments) {
   RestoreArguments& a = run.arguments;
   GPEN_RETURN_IF_ERROR(a.complete());
   GPEN_RETURN_IF_ERROR(a.check());
+  Shard shard;
+  if (!a.shard.empty()) {
+    GPEN_ASSIGN(shard, parse_shard(a.shard, std::getenv));
+  }
   std::vector<std::string> names = a.inputs;
   if (a.demo()) {
     GPEN_ASSIGN(const Example example, bundled_example());
@@ -113,6 +129,7 @@ Result<RestoreRun> prepare(const RestoreArguments& arguments) {
     GPEN_RETURN_IF_ERROR(add_list(a.list, a.null, a.recursive, &run.inputs));
     drop_repeated(&run.inputs);
   }
+  leave_out_outputs(a, &run.inputs);
   if (!a.faces.empty()) {
     if (run.inputs.items.size() > 1)
       return fail(Code::usage, "--faces ", a.faces, ": landmarks belong to one photo, these are ",
@@ -124,10 +141,7 @@ Result<RestoreRun> prepare(const RestoreArguments& arguments) {
   if (!a.save_faces.empty()) GPEN_RETURN_IF_ERROR(make_folder(a.save_faces));
   run.read = files_read(a, run.inputs);
   GPEN_RETURN_IF_ERROR(check_outputs(run));
-  if (!a.shard.empty()) {
-    GPEN_ASSIGN(const Shard shard, parse_shard(a.shard, std::getenv));
-    keep_shard(shard, &run);
-  }
+  if (!a.shard.empty()) keep_shard(shard, &run);
   remove_leftovers(run);
   if (!a.jsonl.empty()) {
     GPEN_ASSIGN(run.lines, ReportLines::open(a.jsonl, a.skip_existing));

@@ -25,8 +25,9 @@ using Clock = std::chrono::steady_clock;
 constexpr int64_t kPixelsAhead = 32'000'000;
 constexpr int64_t kPixelsBehind = 32'000'000;
 constexpr int64_t kPixelsTogether = 16'000'000;
-// Photos whose faces share batches. More would only wait longer for each other.
-constexpr size_t kPhotosTogether = 16;
+// Photos whose faces share batches: on the processor enough to fill some, on a device more. What is restored
+// is written when the group is done, so a larger one would wait longer, and lose more when the program is killed.
+constexpr size_t kPhotosTogether = 8, kPhotosTogetherOnDevice = 16;
 
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
@@ -47,13 +48,13 @@ double position(const std::string& stage, double fraction, bool upscales) {
   return background;
 }
 
-// Threads beside those that compute. A processor's own cores are the network's: one thread each fills the gaps. A
-// device leaves the cores to them.
+// Threads that read, and as many that write, beside those that compute. As many as there are cores, so that none is
+// idle while a core of the network waits for the other's.
 size_t helpers(const std::vector<Processor>& places, size_t photos) {
   if (photos < 2) return 0;
   size_t cores = 0;
-  for (const Processor& place : places) cores += place.device != nullptr ? static_cast<size_t>(place.pool->size()) : 0;
-  return std::min(std::clamp<size_t>(cores / 2, 1, 16), photos);
+  for (const Processor& place : places) cores += static_cast<size_t>(place.pool->size());
+  return std::min(std::clamp<size_t>(cores, 1, 16), photos);
 }
 
 class Batch {
@@ -182,8 +183,11 @@ std::vector<Result<RestoreResult>> Batch::restore(Restorer& restorer, const std:
 
 // One device: groups of photos, as they come.
 void Batch::serve(Restorer& restorer, ReadAhead& reader, WriteBehind& writer) {
+  const Models& models = restorer.models();
+  size_t most = models.gpen->device() != nullptr ? kPhotosTogetherOnDevice : kPhotosTogether;
+  most = std::max(most, static_cast<size_t>(arguments_.restore.batch));
   // An upscaled background takes far longer than a face: nothing is gained by waiting for others.
-  const size_t most = restorer.models().upscaler != nullptr ? 1 : kPhotosTogether;
+  if (models.upscaler != nullptr) most = 1;
   for (;;) {
     std::vector<ReadPhoto> group = reader.next(most, kPixelsTogether);
     if (group.empty() || interrupted()) return;

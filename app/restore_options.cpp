@@ -28,6 +28,7 @@ void RestoreArguments::add_to(CLI::App* sub) {
   sub->add_option("--shard", shard,
                   "Only part K of N of the inputs, K from 0; auto: this task's of a Slurm array;\n"
                   "auto/N: K from SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX")
+      ->check([](const std::string& text) { return text.empty() ? "is empty: expected K/N, auto or auto/N" : ""; })
       ->group(files);
   sub->add_option("-f,--format", format, "Write png, jpg or bmp (default: as -o or the input is named)")
       ->check(CLI::IsMember({"png", "jpg", "jpeg", "bmp"}, CLI::ignore_case))
