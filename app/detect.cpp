@@ -23,7 +23,7 @@ Status detect(const DetectOptions& options) {
   GPEN_RETURN_IF_ERROR(options.compute.check());
   GPEN_RETURN_IF_ERROR(options.compute.check_fp32("a face detector"));
   GPEN_RETURN_IF_ERROR(check_isa());
-  const DetectionOptions detection = options.detection.resolved();
+  GPEN_ASSIGN(const DetectionOptions detection, options.detection.resolved());
   GPEN_RETURN_IF_ERROR(check(detection));
   const std::string detector = options.detection.detector.empty() ? installed_detector() : options.detection.detector;
   if (detector.empty()) return no_detector();

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <set>
 
+#include "pipeline/video_info.h"
+
 namespace gpen::app {
 namespace {
 
@@ -24,7 +26,9 @@ std::string lower_extension(const fs::path& path) {
 bool is_pattern(const std::string& text) { return text.find_first_of("*?[") != std::string::npos; }
 
 // Pictures of a folder in order of name. Hidden files and folders are left out (among them our own unfinished files).
-Status add_folder(const fs::path& top, const fs::path& below, bool recursive, std::vector<Input>* inputs) {
+using IsWanted = bool (*)(const fs::path&);
+Status add_folder(const fs::path& top, const fs::path& below, bool recursive, IsWanted is_wanted,
+                  std::vector<Input>* inputs) {
   std::error_code error;
   std::vector<fs::path> files, folders;
   fs::directory_iterator entries(top / below, error);
@@ -32,7 +36,7 @@ Status add_folder(const fs::path& top, const fs::path& below, bool recursive, st
     const fs::path name = entries->path().filename();
     if (name.string().front() == '.') continue;
     std::error_code unreadable;  // a dangling link is no picture
-    if (entries->is_regular_file(unreadable) && is_picture_name(name)) files.push_back(name);
+    if (entries->is_regular_file(unreadable) && is_wanted(name)) files.push_back(name);
     if (recursive && !entries->is_symlink(unreadable) && entries->is_directory(unreadable)) folders.push_back(name);
   }
   if (error) return fail(Code::io, (top / below).string(), ": ", error.message());
@@ -42,7 +46,8 @@ Status add_folder(const fs::path& top, const fs::path& below, bool recursive, st
     const fs::path path = top / below / name;
     inputs->push_back({path, below, path.string()});
   }
-  for (const fs::path& name : folders) GPEN_RETURN_IF_ERROR(add_folder(top, below / name, recursive, inputs));
+  for (const fs::path& name : folders)
+    GPEN_RETURN_IF_ERROR(add_folder(top, below / name, recursive, is_wanted, inputs));
   return {};
 }
 
@@ -53,14 +58,17 @@ Status add_pattern(const std::string& pattern, bool recursive, std::vector<Input
   for (size_t i = 0; failed == 0 && i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i]);
   globfree(&found);
   const size_t before = inputs->size();
-  for (const std::string& path : paths) {
-    if (fs::is_regular_file(path)) {
-      if (is_picture_name(path)) inputs->push_back({path, {}, path});
-    } else if (recursive && fs::is_directory(path)) {
-      GPEN_RETURN_IF_ERROR(add_folder(path, {}, true, inputs));
+  for (const IsWanted is_wanted : {&is_picture_name, static_cast<IsWanted>(&is_video_name)}) {
+    for (const std::string& path : paths) {
+      if (fs::is_regular_file(path)) {
+        if (is_wanted(path)) inputs->push_back({path, {}, path});
+      } else if (recursive && fs::is_directory(path)) {
+        GPEN_RETURN_IF_ERROR(add_folder(path, {}, true, is_wanted, inputs));
+      }
     }
+    if (inputs->size() > before) return {};
   }
-  return inputs->size() > before ? Status() : fail(Code::io, pattern, ": no picture matches this pattern");
+  return fail(Code::io, pattern, ": no picture or video matches this pattern");
 }
 
 // Two names of one existing file have the same identity.
@@ -86,13 +94,7 @@ Result<InputSet> collect_inputs(const std::vector<std::string>& arguments, bool 
     } else if (argument.empty()) {
       return fail(Code::usage, "-i: an input has an empty name");
     } else if (fs::is_directory(argument, ignored)) {
-      set.several = true;
-      const size_t before = set.items.size();
-      GPEN_RETURN_IF_ERROR(add_folder(argument, {}, recursive, &set.items));
-      if (set.items.size() == before) {
-        return fail(Code::io, argument, ": no picture (.png, .jpg, .jpeg, .bmp) in this folder",
-                    recursive ? "" : "; --recursive looks into its subfolders");
-      }
+      GPEN_RETURN_IF_ERROR(add_folder(argument, recursive, &set));
     } else if (!fs::exists(argument, ignored) && is_pattern(argument)) {
       set.several = true;
       GPEN_RETURN_IF_ERROR(add_pattern(argument, recursive, &set.items));
@@ -100,12 +102,27 @@ Result<InputSet> collect_inputs(const std::vector<std::string>& arguments, bool 
       set.items.push_back({argument, {}, argument});  // whether it can be read is seen when its turn comes
     }
   }
+  drop_repeated(&set);
+  return set;
+}
+
+Status add_folder(const fs::path& folder, bool recursive, InputSet* set) {
+  set->several = true;
+  const size_t before = set->items.size();
+  for (const IsWanted is_wanted : {&is_picture_name, static_cast<IsWanted>(&is_video_name)}) {
+    GPEN_RETURN_IF_ERROR(add_folder(folder, {}, recursive, is_wanted, &set->items));
+    if (set->items.size() > before) return {};
+  }
+  return fail(Code::io, folder.string(), ": no picture (.png, .jpg, .jpeg, .bmp) and no video in this folder",
+              recursive ? "" : "; --recursive looks into its subfolders");
+}
+
+void drop_repeated(InputSet* set) {
   std::set<std::string> seen;
-  std::erase_if(set.items, [&](const Input& input) {
+  std::erase_if(set->items, [&](const Input& input) {
     return !seen.insert(input.from_stdin() ? "-" : identity_of(input.path)).second;
   });
-  set.several = set.several || set.items.size() > 1;
-  return set;
+  set->several = set->several || set->items.size() > 1;
 }
 
 namespace {
@@ -170,6 +187,11 @@ Status plan_folder(const std::vector<Input>& inputs, const fs::path& folder, con
 Result<OutputPlan> plan_outputs(const InputSet& inputs, const std::string& output, const std::string& format) {
   OutputPlan plan;
   std::error_code ignored;
+  if (output == kStdout) {
+    if (inputs.several) return fail(Code::usage, "-o -: several pictures do not go to standard output; name a folder");
+    GPEN_ASSIGN(const ImageFormat f, written_format({}, format, inputs.items.front()));
+    return OutputPlan{{kStdout}, {f}};
+  }
   const bool is_folder = !output.empty() && (output.back() == '/' || fs::is_directory(output, ignored));
   if (output.empty()) {
     GPEN_RETURN_IF_ERROR(plan_folder(inputs.items, {}, "output_", format, &plan));

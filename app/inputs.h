@@ -27,22 +27,30 @@ struct InputSet {
 bool is_picture_name(const std::filesystem::path& path);
 
 // Every argument is a file, a folder (its pictures in order of name; with `recursive` those of its subfolders too), a
-// pattern (* ? [...]), or "-" for one picture on stdin. An existing file is taken as it is, whatever it is called. A
-// file reached twice is listed once. Code::io when an argument leads to nothing.
+// pattern (* ? [...]), or "-" for one picture on stdin. A folder or pattern without pictures stands for its videos. An
+// existing file is taken as it is, whatever it is called. A file reached twice is listed once. Code::io when an
+// argument leads to nothing.
 Result<InputSet> collect_inputs(const std::vector<std::string>& arguments, bool recursive);
+// The pictures of one folder. Code::io when it cannot be read or has none.
+Status add_folder(const std::filesystem::path& folder, bool recursive, InputSet* set);
+// Takes out those that came before under another name.
+void drop_repeated(InputSet* set);
+
+// The argument of -o that stands for stdout.
+inline constexpr const char* kStdout = "-";
 
 // Where the result of every input goes, in the order of the inputs.
 struct OutputPlan {
   std::vector<std::filesystem::path> paths;
   std::vector<ImageFormat> formats;
 };
-// output: the argument of -o, or empty for output_<stem>.<ext> in the current folder. It is a folder when there are
-// several inputs, when it exists as one or ends in '/'; a file otherwise.
-// format: the argument of -f, or empty: what the output's name ends in, else the format the input's name ends in, else
-// png. Two inputs never get the same output: names that would collide carry the input's ending too, then a number.
-// A folder is made when it is missing (with its parents), the folder of a single file is not.
-// Code::usage: -o ends like a format that cannot be written, contradicts -f, or is a file for several inputs.
-// Code::io: a folder cannot be made or written to, or an output would overwrite an input.
+// output: the argument of -o; "-" for stdout (one input only), which is the path then; or empty for output_<stem>.<ext>
+// in the current folder. It is a folder when there are several inputs, when it exists as one or ends in '/'; a file
+// otherwise. format: the argument of -f, or empty: what the output's name ends in, else the format the input's name
+// ends in, else png. Two inputs never get the same output: names that would collide carry the input's ending too, then
+// a number. A folder is made when it is missing (with its parents), the folder of a single file is not. Code::usage: -o
+// ends like a format that cannot be written, contradicts -f, or is a file for several inputs. Code::io: a folder cannot
+// be made or written to, or an output would overwrite an input.
 Result<OutputPlan> plan_outputs(const InputSet& inputs, const std::string& output, const std::string& format);
 
 // The files that must never be written to.

@@ -1,5 +1,6 @@
 #include "app/picture_input.h"
 
+#include <poll.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -9,7 +10,6 @@
 #include "app/interrupt.h"
 
 namespace gpen::app {
-namespace {
 
 namespace fs = std::filesystem;
 
@@ -17,17 +17,21 @@ Result<std::vector<uint8_t>> read_stdin(size_t max_bytes) {
   std::vector<uint8_t> bytes;
   uint8_t chunk[1 << 16];
   for (;;) {
+    // A signal may come to any thread: this one looks for it by itself.
+    pollfd waiting{STDIN_FILENO, POLLIN, 0};
+    if (poll(&waiting, 1, 100) == 0 || interrupted()) {
+      if (interrupted()) return fail(Code::cancelled, "<stdin>: interrupted");
+      continue;
+    }
     const ssize_t got = read(STDIN_FILENO, chunk, sizeof(chunk));
     if (got == 0) return bytes;
-    if (got < 0 && errno == EINTR && !interrupted()) continue;
+    if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail(Code::io, "<stdin>: ", std::strerror(errno));
     if (bytes.size() + static_cast<size_t>(got) > max_bytes)
       return fail(Code::io, "<stdin>: is larger than ", max_bytes, " bytes");
     bytes.insert(bytes.end(), chunk, chunk + got);
   }
 }
-
-}  // namespace
 
 Result<Image> read_picture(const Input& input) {
   if (!input.from_stdin()) return load_image(input.path);

@@ -4,6 +4,9 @@
 
 namespace gpen::app {
 
+// All of stdin; Code::io when it has more than max_bytes, Code::cancelled when an interrupt comes while it waits.
+Result<std::vector<uint8_t>> read_stdin(size_t max_bytes);
+
 // From the file, or all of stdin (once). Code::io with the input's name.
 Result<Image> read_picture(const Input& input);
 

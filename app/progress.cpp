@@ -36,12 +36,18 @@ std::string duration_text(double seconds) {
   return format("%lld h %lld min", whole / 3600, whole % 3600 / 60);
 }
 
-ProgressBar::ProgressBar(std::string what, int64_t total)
-    : what_(std::move(what)), total_(total), terminal_(isatty(STDERR_FILENO) == 1), start_(Clock::now()) {}
+ProgressBar::ProgressBar(std::string what, int64_t total, int64_t before)
+    : what_(std::move(what)),
+      total_(total),
+      before_(before),
+      done_(static_cast<double>(before)),
+      terminal_(isatty(STDERR_FILENO) == 1),
+      start_(Clock::now()),
+      last_drawn_(start_) {}
 
 ProgressBar::~ProgressBar() { hide(); }
 
-std::string ProgressBar::render(const std::string& what, double done, int64_t total, double seconds) {
+std::string ProgressBar::render(const std::string& what, double done, int64_t total, double seconds, int64_t before) {
   constexpr size_t kCells = 24;
   const double fraction = total > 0 ? std::clamp(done / static_cast<double>(total), 0.0, 1.0) : 1.0;
   std::string cells(kCells, '.');
@@ -49,8 +55,8 @@ std::string ProgressBar::render(const std::string& what, double done, int64_t to
   std::string bar =
       format("[%s] %lld/%lld ", cells.c_str(), static_cast<long long>(done), static_cast<long long>(total));
   bar += what;
-  if (done > 0 && seconds > 0) {
-    const double rate = done / seconds;
+  if (done > static_cast<double>(before) && seconds > 0) {
+    const double rate = (done - static_cast<double>(before)) / seconds;
     bar += rate >= 0.1 ? format(", %.2f/s, ", rate) : format(", %.1f/min, ", rate * 60);
     bar += duration_text((static_cast<double>(total) - done) / rate) + " left";
   }
@@ -59,23 +65,30 @@ std::string ProgressBar::render(const std::string& what, double done, int64_t to
 
 void ProgressBar::step(const std::string& line) {
   const std::lock_guard lock(mutex_);
-  done_ = std::floor(done_) + 1;
+  ++steps_;
+  done_ = static_cast<double>(steps_);
   erase();
   const std::string count =
-      total_ > 1 ? format("[%lld/%lld] ", static_cast<long long>(done_), static_cast<long long>(total_)) : "";
+      total_ > 1 ? format("[%lld/%lld] ", static_cast<long long>(steps_), static_cast<long long>(total_)) : "";
   std::fprintf(stderr, "%s%s\n", count.c_str(), line.c_str());
-  if (done_ < static_cast<double>(total_)) draw("");
+  if (steps_ < total_) draw("");
 }
 
 void ProgressBar::within(double fraction, const std::string& what) {
   const std::lock_guard lock(mutex_);
-  done_ = std::floor(done_) + std::clamp(fraction, 0.0, 0.999);
+  done_ = static_cast<double>(steps_) +
+          std::clamp(fraction, 0.0, std::max(0.0, static_cast<double>(total_ - steps_) - 0.001));
   if (terminal_ && (!drawn_ || seconds_since(last_drawn_) > 0.1)) draw(what);
 }
 
-void ProgressBar::at(double done) {
+void ProgressBar::at(double done, bool lines) {
+  constexpr double kLineEvery = 10;  // seconds
   const std::lock_guard lock(mutex_);
   done_ = done;
+  if (lines && !terminal_ && seconds_since(last_drawn_) > kLineEvery) {
+    last_drawn_ = Clock::now();
+    std::fprintf(stderr, "%s\n", render(what_, done_, total_, seconds_since(start_), before_).c_str());
+  }
   if (terminal_ && (!drawn_ || seconds_since(last_drawn_) > 0.1)) draw("");
 }
 
@@ -87,7 +100,7 @@ void ProgressBar::message(const std::string& line) {
 
 void ProgressBar::draw(const std::string& note) {
   if (!terminal_) return;
-  std::string line = render(what_, done_, total_, seconds_since(start_));
+  std::string line = render(what_, done_, total_, seconds_since(start_), before_);
   if (!note.empty()) line.append(" (").append(note).append(")");
   line.resize(std::min(line.size(), terminal_width() - 1));
   std::fprintf(stderr, "\r\x1b[K%s", line.c_str());

@@ -1,5 +1,10 @@
 #include "app/restore_options.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
 #include "kernels/isa.h"
 
 namespace gpen::app {
@@ -9,10 +14,21 @@ void RestoreArguments::add_to(CLI::App* sub) {
   sub->add_option("-i,--input,inputs", inputs, "Files, folders, patterns, or - for stdin; none: the bundled example")
       ->group(files);
   sub->add_option("-o,--output", output,
-                  "A file for one input, a folder for several\n(default: output_<stem>.<ext> in the current folder)")
+                  "A file for one input, - for stdout, a folder for several\n"
+                  "(default: output_<stem>.<ext> in the current folder)")
       ->group(files);
-  sub->add_flag("--recursive", recursive, "Also the subfolders of folders")->group(files);
-  sub->add_flag("--skip-existing", skip_existing, "Leave inputs alone whose output exists")->group(files);
+  sub->add_flag("--recursive", recursive, "Also the subfolders of folders; the outputs keep them")->group(files);
+  sub->add_option("--list", list, "Also the files and folders that this file names, one to a line (- for stdin)")
+      ->group(files);
+  sub->add_flag("-0,--null", null, "The names of --list end with a NUL byte (find -print0)")->group(files);
+  sub->add_flag(
+         "--skip-existing", skip_existing,
+         "Go on where a run ended: leave inputs alone whose output exists,\nor in which its --jsonl found no face")
+      ->group(files);
+  sub->add_option("--shard", shard,
+                  "Only part K of N of the inputs, K from 0; auto: this task's of a Slurm array;\n"
+                  "auto/N: K from SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX")
+      ->group(files);
   sub->add_option("-f,--format", format, "Write png, jpg or bmp (default: as -o or the input is named)")
       ->check(CLI::IsMember({"png", "jpg", "jpeg", "bmp"}, CLI::ignore_case))
       ->group(files);
@@ -28,7 +44,9 @@ void RestoreArguments::add_to(CLI::App* sub) {
   sub->add_option("--task", task, "restore, colorize, inpaint or seg2face")
       ->check(CLI::IsMember({"restore", "colorize", "inpaint", "seg2face"}))
       ->group(networks);
-  sub->add_option("--batch", restore.batch, "Most faces at once (default: as many as fit in 512 MiB)")
+  sub->add_option("--batch", restore.batch,
+                  "Most faces at once, of one or several photos\n(default: 4 on the CPU, what fits in half of its "
+                  "memory on a device)")
       ->check(CLI::Range(1, 256))
       ->group(networks);
   CLI::Option* parser_option = sub->add_option(
@@ -64,17 +82,29 @@ void RestoreArguments::add_to(CLI::App* sub) {
   CLI::Option* boxes_option =
       sub->add_flag("--draw-boxes", restore.draw_boxes, "Draw boxes and landmarks on the result");
   boxes_option->group(results);
-  sub->add_option("--json", json, "Write a report to this file (- for stdout)")->group(results);
+  sub->add_option("--json", json, "Write a report to this file at the end (- for stdout)")->group(results);
+  sub->add_option("--jsonl", jsonl, "Write a report line by line, as each photo is done (- for stdout)")
+      ->group(results);
   sub->add_flag("--timings", timings, "Print the time of every stage")->group(results);
+  photo.add_to(sub);
+  video.add_to(sub);
   compute.add_to(sub);
+  for (const char* name : {"--format", "--quality", "--faces", "--aligned", "--compare", "--save-faces", "--recursive",
+                           "--jsonl", "--list", "--shard", "--gray", "--preset", "--strip-metadata", "--angles"})
+    photos_only.push_back(sub->get_option(name));
   whole_photo = {sr_option, scale_option, tile_option, parser_option, faces_option, boxes_option};
 }
 
 Status RestoreArguments::complete() {
+  if (std::filesystem::path(json).extension() == ".jsonl") {
+    if (!jsonl.empty()) return fail(Code::usage, "--json ", json, " and --jsonl ", jsonl, " both ask for lines");
+    jsonl = std::exchange(json, "");
+  }
   GPEN_ASSIGN(restore.task, parse_task(task));
   if (restore.task != Task::restore && faces.empty() && (detection.detector.empty() || detection.detector == "none"))
     restore.aligned = true;
-  restore.detection = detection.resolved();
+  GPEN_ASSIGN(restore.detection, detection.resolved());
+  if (photo.id_photo()) restore.detection.largest_only = true;
   restore.keep_crops = !save_faces.empty();
   return {};
 }
@@ -83,6 +113,7 @@ Status RestoreArguments::check() const {
   GPEN_RETURN_IF_ERROR(compute.check());
   GPEN_RETURN_IF_ERROR(check_isa());
   const bool detector_named = !detection.detector.empty() && detection.detector != "none";
+  GPEN_RETURN_IF_ERROR(photo.check(restore, parser));
   if (restore.aligned) {
     for (const CLI::Option* option : whole_photo) {
       if (option->count() > 0 && option->results().front() != "none")
@@ -95,7 +126,8 @@ Status RestoreArguments::check() const {
   if (detector_named && !faces.empty()) return fail(Code::usage, "--detector and --faces exclude each other");
   for (const CLI::Option* filter : detection.filters) {  // the others choose among given faces as well
     const std::string name = filter->get_name();
-    if (!faces.empty() && filter->count() > 0 && (name == "--threshold" || name == "--detect-size"))
+    if (!faces.empty() && filter->count() > 0 &&
+        (name == "--threshold" || name == "--detect-size" || name == "--angles"))
       return fail(Code::usage, name, " is for detection, and --faces ", faces, " replaces it");
   }
   if (detection.detector == "none" && faces.empty() && !restore.aligned)
@@ -103,8 +135,27 @@ Status RestoreArguments::check() const {
   if (sr == "none" && sr_scale > 0) return fail(Code::usage, "--sr none and --sr-scale exclude each other");
   if (restore.tile_size > 0 && (sr.empty() || sr == "none") && sr_scale == 0)
     return fail(Code::usage, "--tile-size needs --sr or --sr-scale");
-  if (!json.empty() && json != "-") GPEN_RETURN_IF_ERROR(folder_is_writable(json));
+  GPEN_RETURN_IF_ERROR(check_streams());
+  for (const std::string& report : {json, jsonl})
+    if (!report.empty() && report != "-") GPEN_RETURN_IF_ERROR(folder_is_writable(report));
   return gpen::check(restore);
+}
+
+// stdin and stdout have one use each.
+Status RestoreArguments::check_streams() const {
+  const bool pictures_from_stdin = std::count(inputs.begin(), inputs.end(), "-") > 0;
+  if (null && list.empty()) return fail(Code::usage, "--null is for --list");
+  if (list == "-" && pictures_from_stdin) return fail(Code::usage, "-i - and --list - would both read standard input");
+  if (json == "-" && jsonl == "-")
+    return fail(Code::usage, "--json - and --jsonl - would both write to standard output");
+  if (output != kStdout) return {};
+  if (json == "-" || jsonl == "-")
+    return fail(Code::usage, "-o - and a report on - would both write to standard output");
+  if (restore.compare) return fail(Code::usage, "-o - and --compare exclude each other: it is a second picture");
+  if (skip_existing) return fail(Code::usage, "-o - and --skip-existing exclude each other");
+  if (isatty(STDOUT_FILENO) == 1)
+    return fail(Code::usage, "-o -: standard output is a terminal, and a picture is no text");
+  return {};
 }
 
 ModelChoice RestoreArguments::models() const {

@@ -52,7 +52,7 @@ OutputFiles output_files(const Input& input, const fs::path& picture, ImageForma
   OutputFiles files;
   files.picture = picture;
   files.format = format;
-  const std::string stem = picture.stem().string();
+  const std::string stem = picture == kStdout ? input.stem() : picture.stem().string();
   if (compare) files.comparison = picture.parent_path() / (stem + "_compare" + picture.extension().string());
   if (!faces_folder.empty()) files.faces = fs::path(faces_folder) / input.folder / stem;
   return files;
@@ -72,9 +72,18 @@ Status write_outputs(const RestoreResult& result, const OutputFiles& files, cons
   }
   if (!files.comparison.empty())
     GPEN_RETURN_IF_ERROR(transaction.save(result.comparison, files.comparison, files.format, files.options));
-  GPEN_RETURN_IF_ERROR(transaction.save(result.image, files.picture, files.format, files.options));
+  if (files.picture == kStdout) {
+    GPEN_ASSIGN(const std::vector<uint8_t> bytes, encode_image(result.image, files.format, files.options));
+    if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size() || std::fflush(stdout) != 0)
+      return fail(Code::io, "standard output: cannot write");
+  } else {
+    GPEN_RETURN_IF_ERROR(transaction.save(result.image, files.picture, files.format, files.options));
+  }
   *written = transaction.keep();
-  std::rotate(written->begin(), written->end() - 1, written->end());
+  if (files.picture == kStdout)
+    written->insert(written->begin(), kStdout);
+  else
+    std::rotate(written->begin(), written->end() - 1, written->end());
   return {};
 }
 

@@ -8,20 +8,6 @@
 namespace gpen::app {
 namespace {
 
-const char* name_of(PhotoReport::State state) {
-  switch (state) {
-    case PhotoReport::State::done:
-      return "done";
-    case PhotoReport::State::failed:
-      return "failed";
-    case PhotoReport::State::no_face:
-      return "no_face";
-    case PhotoReport::State::skipped:
-      return "skipped";
-  }
-  return "failed";
-}
-
 Json to_json(const Affine& a) { return Json::array({a.m[0], a.m[1]}); }
 
 Json to_json(const FaceReport& report) {
@@ -45,12 +31,32 @@ Json to_json(const FaceReport& report) {
   return json;
 }
 
+}  // namespace
+
+const char* name_of(PhotoReport::State state) {
+  switch (state) {
+    case PhotoReport::State::done:
+      return "done";
+    case PhotoReport::State::failed:
+      return "failed";
+    case PhotoReport::State::no_face:
+      return "no_face";
+    case PhotoReport::State::skipped:
+      return "skipped";
+  }
+  return "failed";
+}
+
 Json to_json(const PhotoReport& report) {
   Json faces = Json::array(), times = Json::object();
   for (const FaceReport& face : report.faces) faces.push_back(to_json(face));
   for (const StageTime& stage : report.times) times[stage.stage] = stage.ms;
-  Json json = {{"input", report.input}, {"status", name_of(report.state)}, {"outputs", report.outputs}};
+  Json json = {{"input", report.input},
+               {"output", report.output},
+               {"status", name_of(report.state)},
+               {"outputs", report.outputs}};
   if (!report.error.empty()) json["error"] = report.error;
+  if (!report.reason.empty()) json["reason"] = report.reason;
   if (report.width > 0) {
     json["width"] = report.width;
     json["height"] = report.height;
@@ -62,8 +68,6 @@ Json to_json(const PhotoReport& report) {
   return json;
 }
 
-}  // namespace
-
 std::string summary(const PhotoReport& report) {
   switch (report.state) {
     case PhotoReport::State::failed:
@@ -71,12 +75,30 @@ std::string summary(const PhotoReport& report) {
     case PhotoReport::State::no_face:
       return "gpen: " + report.error;
     case PhotoReport::State::skipped:
-      return report.input + ": skipped, " + report.outputs.front() + " exists";
+      return report.input + ": skipped, " + report.reason;
     case PhotoReport::State::done:
       break;
   }
   const size_t n = report.faces.size();
   return concat(report.input, ": ", n, n == 1 ? " face, " : " faces, ", duration_text(report.seconds));
+}
+
+std::string batch_summary(const std::vector<PhotoReport>& reports, size_t left, double seconds) {
+  size_t done = 0, failed = 0, no_face = 0, skipped = 0;
+  for (const PhotoReport& report : reports) {
+    done += report.state == PhotoReport::State::done;
+    failed += report.state == PhotoReport::State::failed;
+    no_face += report.state == PhotoReport::State::no_face;
+    skipped += report.state == PhotoReport::State::skipped;
+  }
+  std::string text = concat(reports.size() + left, " photos: ", done, " done, ", failed, " failed");
+  if (no_face > 0) text += concat(", ", no_face, " without a face");
+  if (skipped > 0) text += concat(", ", skipped, " skipped");
+  if (left > 0) text += concat(", ", left, " left");
+  char rate[48] = "";
+  if (done > 0 && seconds > 0)
+    std::snprintf(rate, sizeof(rate), ", %.3g photos/s", static_cast<double>(done) / seconds);
+  return text + "; " + duration_text(seconds) + rate;
 }
 
 std::string timing_lines(const PhotoReport& report) {

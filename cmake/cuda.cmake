@@ -37,7 +37,7 @@ if(NOT GPEN_CUDA STREQUAL OFF)
 endif()
 
 # What has no use for double rounding of a * b + c: pictures are to come out as the processor's.
-set(GPEN_UNFUSED_KERNELS picture picture_mask picture_paste picture_tasks)
+set(GPEN_UNFUSED_KERNELS picture picture_mask picture_paste picture_tasks picture_tiles)
 
 # The kernels' sources, one list for the device and the emulation.
 file(GLOB GPEN_GPU_KERNELS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)

@@ -132,6 +132,22 @@ bool is_sound(Device& device, const CosineTransform& t, int band) {
   return sound;
 }
 
+__global__ void __launch_bounds__(256) fill_matrices_kernel(int size, float* cosines, float* transposed) {
+  const auto [i, k] = pixel_of_thread();
+  if (i >= size || k >= size) return;
+  constexpr double kPi = 3.14159265358979323846;
+  const int turn = (2 * i + 1) * k % (4 * size);  // in steps of pi / 2N
+  const double value = sqrt((k == 0 ? 1.0 : 2.0) / size) * cos(kPi * turn / (2.0 * size));
+  cosines[static_cast<int64_t>(k) * size + i] = static_cast<float>(value);
+  transposed[static_cast<int64_t>(i) * size + k] = static_cast<float>(value);
+}
+
+void fill_matrices(Device& device, int size, float* cosines, float* transposed) {
+  if (!is_sound(device, {size}, 1)) return;
+  gpu::launch(device, "fill_matrices", fill_matrices_kernel, picture_grid(size, size), kPictureBlock, 0, size, cosines,
+              transposed);
+}
+
 // Columns first, X = (C x) C^T: the matrix's first rows, and then its transposed's first columns.
 void forward(Device& device, const CosineTransform& t, const float* planes, int band, float* scratch,
              float* coefficients) {
@@ -185,6 +201,8 @@ void correct(Device& device, const ConsistencyResponse& response, const float* i
 
 }  // namespace
 
-void set_consistency_kernels(PictureKernels* table) { table->consistency = {forward, correct, add_inverse}; }
+void set_consistency_kernels(PictureKernels* table) {
+  table->consistency = {fill_matrices, forward, correct, add_inverse};
+}
 
 }  // namespace gpen::GPEN_GPU_NS

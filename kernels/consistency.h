@@ -86,6 +86,8 @@ class CoefficientCorrection {
 
 // The functions, P = padded_band(band). Coefficients are 3 x P x P planar: element (v, u) of a plane at v * P + u.
 struct ConsistencyKernels {
+  // C and C^T of this size, computed in double.
+  void (*fill_matrices)(Device& device, int size, float* cosines, float* transposed);
   // planes: 3 x size x size. scratch: 3 x P x size floats. Coefficients beyond the band are meaningless.
   void (*forward)(Device& device, const CosineTransform& transform, const float* planes, int band, float* scratch,
                   float* coefficients);

@@ -169,7 +169,9 @@ const PictureKernels& picture_kernels() {
     set_mask_kernels(&t);
     set_paste_kernels(&t);
     set_task_kernels(&t);
+    set_tile_kernels(&t);
     set_consistency_kernels(&t);
+    set_degradation_kernels(&t);
     return t;
   }();
   return table;

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "kernels/consistency.h"
+#include "kernels/degradation.h"
 #include "runtime/device.h"
 
 namespace gpen {
@@ -36,6 +37,12 @@ struct DeviceAffine {
 // The pixels [x0, x1) x [y0, y1).
 struct DeviceRect {
   int x0, y0, x1, y1;
+};
+
+// The answer of a network, 3 x height x width planes in [0,1], of which the part from (x0, y0) on is wanted.
+struct DeviceTile {
+  const float* planes;
+  int width, height, x0, y0;
 };
 
 // Half of a symmetric filter, its centre first.
@@ -75,6 +82,11 @@ struct PictureKernels {
   // (v / 2 + 1/2) * 255 or v * 255 to 0..255 and drops the fraction, as published; nearest rounds it.
   void (*planes_to_bytes)(Device& device, const float* planes, PlaneFormat format, LevelRounding rounding,
                           DevicePixels<uint8_t> picture);
+  // A tile of an RGB picture for a network: planes is 3 x rows x columns of `tile`, levels / 255. To the right and
+  // below the picture is continued by mirroring without repeating the edge; the tile's corner is no less than (0, 0).
+  void (*cut_tile)(Device& device, DevicePixels<const uint8_t> source, DeviceRect tile, float* planes);
+  // The network's answer for a tile as the pixels `to` of the RGB picture: v * 255, clamped and rounded to nearest.
+  void (*paste_tile)(Device& device, DeviceTile tile, DeviceRect to, DevicePixels<uint8_t> picture);
   // *found (in the device's memory) becomes 1 when a value is infinite or NaN, else 0.
   void (*find_not_finite)(Device& device, const float* values, int64_t count, unsigned* found);
 
@@ -123,6 +135,8 @@ struct PictureKernels {
 
   // Planar faces, 3 x size x size floats, made to agree with the photo (kernels/consistency.h).
   ConsistencyKernels consistency;
+  // What the photo did to them, as far as it is measured on their pixels (kernels/degradation.h).
+  DegradationKernels degradation;
 };
 
 namespace cuda {

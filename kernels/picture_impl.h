@@ -10,7 +10,9 @@ void set_sampling_kernels(PictureKernels* table);     // picture.cu
 void set_mask_kernels(PictureKernels* table);         // picture_mask.cu
 void set_paste_kernels(PictureKernels* table);        // picture_paste.cu
 void set_task_kernels(PictureKernels* table);         // picture_tasks.cu
+void set_tile_kernels(PictureKernels* table);         // picture_tiles.cu
 void set_consistency_kernels(PictureKernels* table);  // consistency.cu
+void set_degradation_kernels(PictureKernels* table);  // degradation.cu
 
 inline constexpr dim3 kPictureBlock(32, 8);
 

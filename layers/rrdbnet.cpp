@@ -7,7 +7,6 @@
 #include "kernels/layout.h"
 #include "layers/activation.h"
 #include "layers/conv_bn.h"
-#include "layers/tiles.h"
 
 namespace gpen {
 
@@ -169,9 +168,15 @@ Status RrdbNet::forward(const TensorView& input, TensorView output) {
 
 void RrdbNet::release_memory() { impl_->planned.release(); }
 
+std::vector<Tile> RrdbNet::tiles(int64_t h, int64_t w, int tile) const {
+  return plan_tiles(h, w, tile, kMargin, impl_->unshuffle());
+}
+
 Status RrdbNet::upscale(const TensorView& input, TensorView output, int tile,
                         const std::function<bool(int, int)>& progress) {
-  const int64_t scale = impl_->arch.scale, f = impl_->unshuffle();
+  const int64_t scale = impl_->arch.scale;
+  if (input.on_device || output.on_device)
+    return fail(Code::usage, "rrdbnet: upscale() takes pictures in the host's memory");
   if (input.layout != Layout::nchw || input.n != 1 || input.c != 3 || input.h < 1 || input.w < 1 || tile < 0)
     return fail(Code::usage, "rrdbnet: input is ", input.shape_string(), ", expected a planar 1 x 3 x H x W; tile ",
                 tile);
@@ -179,17 +184,17 @@ Status RrdbNet::upscale(const TensorView& input, TensorView output, int tile,
       output.w != input.w * scale)
     return fail(Code::usage, "rrdbnet: output is ", output.shape_string(), " for input ", input.shape_string(),
                 " and scale ", scale);
-  const std::vector<Tile> tiles = plan_tiles(input.h, input.w, tile, kMargin, f);
+  const std::vector<Tile> pieces = tiles(input.h, input.w, tile);
   std::vector<float> in, out;
   int done = 0;
-  for (const Tile& t : tiles) {
+  for (const Tile& t : pieces) {
     const TensorView piece = cut_reflected(input, t, &in);
     out.resize(static_cast<size_t>(3 * piece.plane() * scale * scale));
     const TensorView enlarged = make_view(out.data(), 1, 3, piece.h * scale, piece.w * scale);
     GPEN_RETURN_IF_ERROR(forward(piece, enlarged));
     paste_centre(enlarged, t, scale, output);
     ++done;
-    if (progress && !progress(done, static_cast<int>(tiles.size())))
+    if (progress && !progress(done, static_cast<int>(pieces.size())))
       return fail(Code::cancelled, "upscaling cancelled");
   }
   return Status();

@@ -1,9 +1,11 @@
 // RRDBNet (docs/reference.md 6): RealESRNet x1, x2, x4 background upscaler.
 #pragma once
 #include <functional>
+#include <vector>
 
 #include "layers/network.h"
 #include "layers/network_run.h"
+#include "layers/tiles.h"
 #include "weights/weight_store.h"
 
 namespace gpen {
@@ -21,9 +23,12 @@ class RrdbNet {
   Status forward(const TensorView& input, TensorView output);
   // Gives the activations' memory back until the next forward(): that of a whole photo is large.
   void release_memory();
+  // How upscale() divides a picture of h x w pixels.
+  std::vector<Tile> tiles(int64_t h, int64_t w, int tile) const;
   // One picture of any size: reflect-pads right and bottom, works in tiles of tile x tile input pixels (0: one piece)
   // that read 10 more pixels on every side that has a neighbour, and crops. Tile and margin are rounded up to a
-  // multiple of 4/scale, so that every tile unshuffles the same pixels. progress(done, total) may return false to
+  // multiple of 4/scale, so that every tile unshuffles the same pixels. Input and output are in the host's memory (on a
+  // device: pipeline/device_background.h). progress(done, total) may return false to
   // cancel.
   Status upscale(const TensorView& input, TensorView output, int tile,
                  const std::function<bool(int, int)>& progress = nullptr);

@@ -1,6 +1,7 @@
 #include "layers/tiles.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gpen {
 
@@ -27,6 +28,8 @@ std::vector<Tile> plan_tiles(int64_t h, int64_t w, int64_t tile, int64_t margin,
       tiles.push_back({y, x, std::min(h, y + side), std::min(w, x + side), std::max<int64_t>(0, y - margin),
                        std::max<int64_t>(0, x - margin), std::min(whole_h, y + side + margin),
                        std::min(whole_w, x + side + margin)});
+  const auto shape = [](const Tile& t) { return std::pair(t.read_y1 - t.read_y0, t.read_x1 - t.read_x0); };
+  std::stable_sort(tiles.begin(), tiles.end(), [&](const Tile& a, const Tile& b) { return shape(a) > shape(b); });
   return tiles;
 }
 

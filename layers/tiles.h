@@ -13,7 +13,8 @@ struct Tile {
   int64_t read_y0, read_x0, read_y1, read_x1;  // the pixels it reads; right and bottom may lie beyond the picture
 };
 
-// Tiles of `tile` x `tile` pixels (0: one piece), rows first. Tile side and margin are rounded up to the multiple, so
+// Tiles of `tile` x `tile` pixels (0: one piece), those that read regions of one shape one after the other: a network
+// plans its memory anew for another shape. Tile side and margin are rounded up to the multiple, so
 // that every read region starts and ends on one.
 std::vector<Tile> plan_tiles(int64_t h, int64_t w, int64_t tile, int64_t margin, int64_t multiple);
 

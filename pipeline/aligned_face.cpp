@@ -2,15 +2,12 @@
 
 #include <algorithm>
 
-#include "pipeline/face_batch.h"
 #include "pipeline/paste.h"
 #include "pipeline/stage_timer.h"
 
 namespace gpen {
 
-namespace {
-
-AlignedFace prepare(const GpenArch& arch, const Image& picture, Task task, ThreadPool& pool) {
+AlignedFace align_picture(const GpenArch& arch, const Image& picture, Task task, ThreadPool& pool) {
   AlignedFace face;
   face.input = to_square(task, picture, arch.in_size, pool);
   face.original = arch.out_size == arch.in_size ? face.input : to_square(task, picture, arch.out_size, pool);
@@ -18,9 +15,8 @@ AlignedFace prepare(const GpenArch& arch, const Image& picture, Task task, Threa
   return face;
 }
 
-// The report's one face: the picture itself.
-FaceReport whole_picture(const Image& picture, int side) {
-  const int width = picture.width, height = picture.height;
+FaceReport report_of_aligned_face(const GpenArch& arch, const Image& picture) {
+  const int width = picture.width, height = picture.height, side = arch.out_size;
   FaceReport report;
   const Rect at = placed_in_square(width, height, side);
   const double sx = static_cast<double>(at.x1 - at.x0) / width, sy = static_cast<double>(at.y1 - at.y0) / height;
@@ -33,10 +29,15 @@ FaceReport whole_picture(const Image& picture, int side) {
   return report;
 }
 
-}  // namespace
+double scale_of_aligned_face(const GpenArch& arch, const Image& picture) {
+  return static_cast<double>(arch.out_size) / std::max(picture.width, picture.height);
+}
 
-double scale_of_aligned_face(const GpenNet& net, const Image& picture) {
-  return static_cast<double>(net.arch().out_size) / std::max(picture.width, picture.height);
+Image picture_of_aligned_face(AlignedFace* face, const Image& picture, double alpha, ThreadPool& pool) {
+  blend(face->restored.rgb, face->original.rgb, alpha, face->restored.rgb);
+  Image result = from_square(face->restored, picture.width, picture.height);
+  if (!picture.alpha.empty()) result.alpha = resize_bilinear(picture, result.width, result.height, pool).alpha;
+  return result;
 }
 
 Result<RestoreResult> restore_aligned_face(GpenNet& net, const Image& picture, const RestoreOptions& options,
@@ -45,8 +46,8 @@ Result<RestoreResult> restore_aligned_face(GpenNet& net, const Image& picture, c
   std::vector<AlignedFace> faces;
   {
     const StageTimer timer(&result.times, "align");
-    faces.push_back(prepare(net.arch(), picture, options.task, pool));
-    result.faces.push_back(whole_picture(picture, net.arch().out_size));
+    faces.push_back(align_picture(net.arch(), picture, options.task, pool));
+    result.faces.push_back(report_of_aligned_face(net.arch(), picture));
   }
   if (options.progress != nullptr && !options.progress("restore", 0)) return fail(Code::cancelled, "cancelled");
   const auto spent = [&](const char* stage, double ms) { StageTimer::add(&result.times, stage, ms); };
@@ -59,10 +60,7 @@ Result<RestoreResult> restore_aligned_face(GpenNet& net, const Image& picture, c
     result.crops.push_back(face.original);
     result.restored.push_back(face.restored);
   }
-  blend(face.restored.rgb, face.original.rgb, options.alpha, face.restored.rgb);
-  result.image = from_square(face.restored, picture.width, picture.height);
-  if (!picture.alpha.empty())
-    result.image.alpha = resize_bilinear(picture, result.image.width, result.image.height, pool).alpha;
+  result.image = picture_of_aligned_face(&face, picture, options.alpha, pool);
   return result;
 }
 

@@ -41,35 +41,45 @@ size_t upscale_bytes(int64_t width, int64_t height, int scale) {
   return 3 * (pixels * sizeof(float) + enlarged * sizeof(float) + enlarged);
 }
 
-Result<Image> upscale_background(RrdbNet& net, const Image& photo, const UpscaleOptions& options, ThreadPool& pool) {
-  if (photo.empty()) return fail(Code::usage, "upscaling: the photo is empty");
+Status check_upscaling(int width, int height, int scale, size_t bytes, const UpscaleOptions& options) {
+  if (width <= 0 || height <= 0) return fail(Code::usage, "upscaling: the photo is empty");
   if (options.tile < 0) return fail(Code::usage, "upscaling: tile of ", options.tile, " pixels, expected 0 or more");
-  const int scale = net.arch().scale;
-  const size_t bytes = upscale_bytes(photo.width, photo.height, scale);
   if (bytes > options.memory_limit)
-    return fail(Code::memory, "upscaling ", photo.width, "x", photo.height, " by ", scale, " needs ", megabytes(bytes),
+    return fail(Code::memory, "upscaling ", width, "x", height, " by ", scale, " needs ", megabytes(bytes),
                 ", the limit is ", megabytes(options.memory_limit));
-  std::vector<float> input = to_unit_planes(photo, pool);
-  std::vector<float> output(input.size() * static_cast<size_t>(scale) * static_cast<size_t>(scale));
-  const TensorView from = make_view(input.data(), 1, 3, photo.height, photo.width);
-  const TensorView to = make_view(output.data(), 1, 3, int64_t{photo.height} * scale, int64_t{photo.width} * scale);
-  if (Status status = net.upscale(from, to, options.tile, options.progress); !status.ok()) {
-    if (status.code() != Code::memory || options.tile > 0) return status;
-    return fail(Code::memory, "upscaling in one piece: ", status.message(),
-                "; in tiles (--tile-size 512) it needs less");
-  }
+  return Status();
+}
 
-  Image result(photo.width * scale, photo.height * scale);
-  result.format = photo.format;
-  result.was_gray = photo.was_gray;
-  result.was_16_bit = photo.was_16_bit;
-  result.orientation = photo.orientation;
-  from_unit_planes(output, &result, pool);
+Status advise_tiles(Status status, const UpscaleOptions& options) {
+  if (status.code() != Code::memory || options.tile > 0) return status;
+  return fail(Code::memory, "upscaling in one piece: ", status.message(), "; in tiles (--tile-size 512) it needs less");
+}
+
+Image enlarged_without_pixels(const Image& photo, int scale, ThreadPool& pool) {
+  Image result;
+  result.width = photo.width * scale;
+  result.height = photo.height * scale;
+  inherit_file(photo, &result);
   if (!photo.alpha.empty()) {
     result.alpha.resize(static_cast<size_t>(result.pixels()));
     resize_bilinear(Pixels<const uint8_t>{photo.alpha.data(), photo.width, photo.height, 1},
                     Pixels<uint8_t>{result.alpha.data(), result.width, result.height, 1}, pool);
   }
+  return result;
+}
+
+Result<Image> upscale_background(RrdbNet& net, const Image& photo, const UpscaleOptions& options, ThreadPool& pool) {
+  const int scale = net.arch().scale;
+  GPEN_RETURN_IF_ERROR(
+      check_upscaling(photo.width, photo.height, scale, upscale_bytes(photo.width, photo.height, scale), options));
+  std::vector<float> input = to_unit_planes(photo, pool);
+  std::vector<float> output(input.size() * static_cast<size_t>(scale) * static_cast<size_t>(scale));
+  const TensorView from = make_view(input.data(), 1, 3, photo.height, photo.width);
+  const TensorView to = make_view(output.data(), 1, 3, int64_t{photo.height} * scale, int64_t{photo.width} * scale);
+  GPEN_RETURN_IF_ERROR(advise_tiles(net.upscale(from, to, options.tile, options.progress), options));
+  Image result = enlarged_without_pixels(photo, scale, pool);
+  result.rgb.resize(static_cast<size_t>(result.pixels()) * 3);
+  from_unit_planes(output, &result, pool);
   return result;
 }
 

@@ -25,6 +25,14 @@ size_t upscale_bytes(int64_t width, int64_t height, int scale);
 // limit is M MB" before anything is allocated, Code::cancelled, or what the network reports.
 Result<Image> upscale_background(RrdbNet& net, const Image& photo, const UpscaleOptions& options, ThreadPool& pool);
 
+// What the ways of upscaling (here and in device_background.h) have in common. Code::usage for an empty photo or a
+// negative tile, Code::memory when the pictures' bytes are more than the limit.
+Status check_upscaling(int width, int height, int scale, size_t bytes, const UpscaleOptions& options);
+// Code::memory of a photo in one piece, with the advice to divide it; another status as it is.
+Status advise_tiles(Status status, const UpscaleOptions& options);
+// The upscaled photo but for its rgb: size, alpha (enlarged bilinearly), and what the file was.
+Image enlarged_without_pixels(const Image& photo, int scale, ThreadPool& pool);
+
 // `scale` times as large: bilinear, half-pixel centres, rounded; alpha too.
 Image enlarge(const Image& photo, int scale, ThreadPool& pool);
 

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <mutex>
 #include <numbers>
 #include <utility>
 #include <vector>
 
 #include "pipeline/dct.h"
+#include "pipeline/degradation_measures.h"
 
 namespace gpen {
 
@@ -43,17 +46,12 @@ double signal_power(const Degradation& d, double f) {
   return d.signal_power * std::pow(f / d.f1, -d.signal_slope) * b * b;
 }
 
-// The part of the crop that is looked at, with its transform.
-struct Window {
-  int size;
-  Dct dct;
-  double frequency(double index) const { return index / (2.0 * size); }  // cycles per crop pixel
-  int64_t plane() const { return int64_t{size} * size; }
-};
+// Cycles per crop pixel of the coefficient at this radius.
+double frequency(int window, double radius) { return radius / (2.0 * window); }
 
-std::vector<float> cut_window(const float* crop, int crop_size, const Window& window) {
-  const int64_t n = window.size, offset = (crop_size - n) / 2;
-  std::vector<float> out(3 * window.plane());
+std::vector<float> cut_window(const float* crop, int crop_size, int window) {
+  const int64_t n = window, offset = (crop_size - n) / 2;
+  std::vector<float> out(static_cast<size_t>(3 * n * n));
   for (int64_t c = 0; c < 3; ++c)
     for (int64_t j = 0; j < n; ++j) {
       const float* row = crop + (c * crop_size + offset + j) * crop_size + offset;
@@ -62,34 +60,21 @@ std::vector<float> cut_window(const float* crop, int crop_size, const Window& wi
   return out;
 }
 
-// Standard deviation of the noise of a photo pixel (step 2 of the header).
-double measure_noise(const std::vector<float>& pixels, const Window& window, double face_scale, ThreadPool& pool) {
-  // An enlarged crop ends at face_scale/2; one that is not has its noise in the corners of the spectrum as well.
-  const double low = 0.4 * std::min(1.0, face_scale), high = face_scale < 1 ? 0.5 * face_scale : 1.0;
-  const int64_t n = window.size;
-  const int band = static_cast<int>(std::min(1.0 * n, std::ceil(high * 2 * n) + 1));
-  std::vector<float> detail = pixels;
-  window.dct.forward(detail.data(), 3, band, pool);
-  std::vector<int64_t> kept_in_ring(2 * n);
+// Step 2 of the header, but for the correction: the pixels of the detail band alone, and their median.
+std::array<double, 3> detail_medians(std::vector<float> detail, int window, double face_scale, const Dct& dct,
+                                     ThreadPool& pool) {
+  const int64_t n = window;
+  const DetailBand kept = detail_band(window, face_scale);
+  dct.forward(detail.data(), 3, kept.band, pool);
   for (int64_t v = 0; v < n; ++v)
     for (int64_t u = 0; u < n; ++u) {
-      const double radius = std::sqrt(static_cast<double>(u * u + v * v)), f = window.frequency(radius);
-      if (u < band && v < band && f >= low && f <= high) {
-        ++kept_in_ring[static_cast<size_t>(radius)];
-      } else {
-        for (int64_t c = 0; c < 3; ++c) detail[c * n * n + v * n + u] = 0;
-      }
+      const int64_t square = u * u + v * v;
+      if (u < kept.band && v < kept.band && square >= kept.first && square <= kept.last) continue;
+      for (int64_t c = 0; c < 3; ++c) detail[c * n * n + v * n + u] = 0;
     }
-  int64_t kept = 0;
-  double shape = 0;
-  for (int64_t r = 0; r < 2 * n; ++r) {
-    kept += kept_in_ring[r];
-    if (kept_in_ring[r] > 0) shape += kept_in_ring[r] * noise_shape(face_scale, window.frequency(r + 0.5));
-  }
-  if (kept < 16) return 0;  // a face of a few pixels: nothing to tell noise from
-  window.dct.inverse(detail.data(), 3, band, pool);
+  dct.inverse(detail.data(), 3, kept.band, pool);
   // Without the outer eighth: a picture is not really symmetric about its edges, and the band holds the kink.
-  double power = 0;
+  std::array<double, 3> medians{};
   const int64_t margin = n / 8;
   std::vector<float> magnitudes;
   for (int64_t c = 0; c < 3; ++c) {
@@ -98,21 +83,85 @@ double measure_noise(const std::vector<float>& pixels, const Window& window, dou
       for (int64_t i = margin; i < n - margin; ++i) magnitudes.push_back(std::abs(detail[c * n * n + j * n + i]));
     const auto middle = magnitudes.begin() + static_cast<int64_t>(magnitudes.size()) / 2;
     std::nth_element(magnitudes.begin(), middle, magnitudes.end());
-    const double sigma = *middle / 0.6745;
-    power += sigma * sigma / 3;
+    medians[c] = *middle;
   }
+  return medians;
+}
+
+// How many coefficients of a window have which radius.
+struct RingCounts {
+  std::vector<int64_t> whole;    // by the radius's integer part, below 2 * window
+  std::vector<int64_t> nearest;  // by the nearest whole number, below window
+};
+
+RingCounts count_rings(int window) {
+  RingCounts counts{std::vector<int64_t>(2 * window), std::vector<int64_t>(window)};
+  for (int64_t v = 0; v < window; ++v) {
+    int64_t whole = v, nearest = v;
+    for (int64_t u = 0; u < window; ++u) {
+      const int64_t square = u * u + v * v;
+      if ((whole + 1) * (whole + 1) <= square) ++whole;
+      if (nearest * (nearest + 1) < square) ++nearest;  // beyond nearest + 1/2
+      ++counts.whole[whole];
+      if (nearest < window) ++counts.nearest[nearest];
+    }
+  }
+  return counts;
+}
+
+// Counted once: they depend on the window alone.
+const RingCounts& ring_counts(int window) {
+  static std::mutex mutex;
+  static std::map<int, RingCounts> known;
+  const std::lock_guard lock(mutex);
+  const auto at = known.find(window);
+  return at != known.end() ? at->second : known.emplace(window, count_rings(window)).first->second;
+}
+
+// Coefficients of the window with u^2 + v^2 <= square.
+int64_t count_up_to(int64_t square, int64_t window) {
+  int64_t count = 0;
+  for (int64_t v = 0; v < window && v * v <= square; ++v)
+    count += std::min(window, static_cast<int64_t>(std::sqrt(static_cast<double>(square - v * v))) + 1);
+  return count;
+}
+
+// Standard deviation of the noise of a photo pixel, from the medians.
+double noise_of(const std::array<double, 3>& medians, int window, double face_scale) {
+  const DetailBand band = detail_band(window, face_scale);
+  const RingCounts& counts = ring_counts(window);
+  // u, v < band is no further restriction: the last radius lies below, or the band is the window.
+  const auto kept_in_ring = [&](int64_t r) -> int64_t {
+    const int64_t first = std::max(r * r, band.first), last = std::min((r + 1) * (r + 1) - 1, band.last);
+    if (first > last) return 0;
+    if (first == r * r && last == (r + 1) * (r + 1) - 1) return counts.whole[r];
+    return count_up_to(last, window) - count_up_to(first - 1, window);
+  };
+  int64_t kept = 0;
+  double shape = 0;
+  for (int64_t r = 0; r < 2 * window; ++r) {
+    const int64_t count = kept_in_ring(r);
+    kept += count;
+    if (count > 0) shape += count * noise_shape(face_scale, frequency(window, r + 0.5));
+  }
+  if (kept < 16) return 0;  // a face of a few pixels: nothing to tell noise from
+  double power = 0;
+  for (const double median : medians) power += (median / 0.6745) * (median / 0.6745) / 3;
   // The detail's variance is the sum of the kept coefficients' powers over the number of pixels.
-  const double mean_quantisation = kQuantisation * kept / (n * n);
-  return std::sqrt(std::max(0.0, power - mean_quantisation) / (shape / (n * n)));
+  const double pixels = static_cast<double>(window) * window;
+  const double mean_quantisation = kQuantisation * kept / pixels;
+  return std::sqrt(std::max(0.0, power - mean_quantisation) / (shape / pixels));
 }
 
 struct Ring {
   double f = 0, power = 0, count = 0;
 };
 
-// Mean power per pixel of the coefficients of equal frequency, mean over the three channels.
-std::vector<Ring> ring_spectrum(std::vector<float> pixels, const Window& window, ThreadPool& pool) {
-  const int64_t n = window.size;
+// The ring of the coefficient whose radius has this square: the nearest whole radius.
+int64_t ring_of(int64_t square) { return static_cast<int64_t>(std::sqrt(static_cast<double>(square)) + 0.5); }
+
+std::vector<double> sum_rings(std::vector<float> pixels, int window, const Dct& dct, ThreadPool& pool) {
+  const int64_t n = window;
   std::vector<double> hann(n);
   for (int64_t i = 0; i < n; ++i) hann[i] = std::pow(std::sin(kPi * (i + 0.5) / n), 2);
   for (int64_t c = 0; c < 3; ++c) {
@@ -126,19 +175,26 @@ std::vector<Ring> ring_spectrum(std::vector<float> pixels, const Window& window,
     mean /= weights;
     for (int64_t k = 0; k < n * n; ++k) plane[k] = static_cast<float>((plane[k] - mean) * (hann[k / n] * hann[k % n]));
   }
-  window.dct.forward(pixels.data(), 3, static_cast<int>(n), pool);
-  const double window_power = 9.0 / 64;  // mean of hann^2 is 3/8 on each axis
-  std::vector<Ring> rings(n);
+  dct.forward(pixels.data(), 3, window, pool);
+  std::vector<double> sums(n);
   for (int64_t k = 0; k < n * n; ++k) {
-    const int64_t u = k % n, v = k / n;
-    const int64_t ring = static_cast<int64_t>(std::sqrt(static_cast<double>(u * u + v * v)) + 0.5);
+    const int64_t u = k % n, v = k / n, ring = ring_of(u * u + v * v);
     if (ring >= n) continue;
-    for (int64_t c = 0; c < 3; ++c) rings[ring].power += double{pixels[c * n * n + k]} * pixels[c * n * n + k];
-    rings[ring].count += 3;
+    for (int64_t c = 0; c < 3; ++c) sums[ring] += double{pixels[c * n * n + k]} * pixels[c * n * n + k];
   }
+  return sums;
+}
+
+// Mean power per pixel of the coefficients of equal frequency, mean over the three channels.
+std::vector<Ring> ring_spectrum(const std::vector<double>& sums, int window) {
+  const int64_t n = window;
+  std::vector<Ring> rings(n);
+  const std::vector<int64_t>& counts = ring_counts(window).nearest;
+  const double window_power = 9.0 / 64;  // mean of hann^2 is 3/8 on each axis
   for (int64_t r = 0; r < n; ++r) {
-    rings[r].f = window.frequency(static_cast<double>(r));
-    rings[r].power /= std::max(1.0, rings[r].count) * window_power;
+    rings[r].f = frequency(window, static_cast<double>(r));
+    rings[r].count = 3.0 * static_cast<double>(counts[r]);
+    rings[r].power = sums[r] / (std::max(1.0, rings[r].count) * window_power);
   }
   return rings;
 }
@@ -146,6 +202,7 @@ std::vector<Ring> ring_spectrum(std::vector<float> pixels, const Window& window,
 // The rings that the signal's model is fitted to: logarithm of the power above the noise.
 struct Sample {
   double f, log_power, weight;
+  double log_f;  // ln(f/f1)
 };
 
 // Also ends `limit` where the noise takes over.
@@ -161,7 +218,8 @@ std::vector<Sample> signal_samples(const std::vector<Ring>& rings, const Degrada
       break;
     }
     const double share = 1 - noise / rings[r].power;
-    samples.push_back({rings[r].f, std::log(rings[r].power - noise), rings[r].count * share * share});
+    samples.push_back(
+        {rings[r].f, std::log(rings[r].power - noise), rings[r].count * share * share, std::log(rings[r].f / d.f1)});
   }
   return samples;
 }
@@ -174,7 +232,7 @@ void fit_signal(const std::vector<Sample>& samples, Degradation* d) {
   double best = std::numeric_limits<double>::infinity();
   for (int tenths = 20; tenths <= 30 && !samples.empty(); ++tenths) {
     const double slope = tenths / 10.0;
-    const auto height = [&](const Sample& s) { return s.log_power + slope * std::log(s.f / d->f1); };
+    const auto height = [&](const Sample& s) { return s.log_power + slope * s.log_f; };
     double weight = 0, x = 0, y = 0;
     for (const Sample& s : samples) {
       weight += s.weight;
@@ -214,28 +272,50 @@ double find_cutoff(const Degradation& d, double limit, int crop_size) {
 
 }  // namespace
 
-Result<Degradation> estimate_degradation(const float* crop, int size, double face_scale, ThreadPool& pool) {
-  if (!Dct::supports(size))
-    return fail(Code::usage, "degradation: crop of ", size, " pixels, expected a power of two from 16 to 4096");
+DetailBand detail_band(int window, double face_scale) {
+  // An enlarged crop ends at face_scale/2; one that is not has its noise in the corners of the spectrum as well.
+  const double low = 0.4 * std::min(1.0, face_scale), high = face_scale < 1 ? 0.5 * face_scale : 1.0;
+  DetailBand b;
+  b.band = static_cast<int>(std::min(1.0 * window, std::ceil(high * 2 * window) + 1));
+  const auto at = [&](int64_t square) { return frequency(window, std::sqrt(static_cast<double>(square))); };
+  const auto near = [&](double f) { return static_cast<int64_t>(4 * f * f * window * window); };
+  for (b.first = std::max<int64_t>(0, near(low) - 2); at(b.first) < low;) ++b.first;
+  for (b.last = near(high) + 2; b.last >= 0 && at(b.last) > high;) --b.last;
+  return b;
+}
+
+Status check_degradation(int crop_size, double face_scale) {
+  if (!Dct::supports(crop_size))
+    return fail(Code::usage, "degradation: crop of ", crop_size, " pixels, expected a power of two from 16 to 4096");
   if (!std::isfinite(face_scale) || face_scale <= 0)
     return fail(Code::usage, "degradation: face scale ", face_scale, ", expected a positive number");
-  for (int64_t k = 0; k < int64_t{3} * size * size; ++k)
-    if (!std::isfinite(crop[k])) return fail(Code::usage, "degradation: the crop holds a value that is not finite");
+  return Status();
+}
 
+Degradation fit_degradation(const DegradationMeasures& measures, int crop_size, double face_scale) {
   Degradation d;
-  d.f1 = 1.0 / size;
+  d.f1 = 1.0 / crop_size;
   d.face_scale = face_scale;
   const double enlarged = std::max(1.0, 1 / face_scale);
   double limit = 0.5 / enlarged;
   d.blur_sigma = std::sqrt((enlarged * enlarged - 1) / 4);
-
-  const int window_size = size >= 256 ? size / 2 : size;
-  const Window window{window_size, Dct(window_size)};
-  std::vector<float> pixels = cut_window(crop, size, window);
-  d.noise_sigma = measure_noise(pixels, window, face_scale, pool);
-  fit_signal(signal_samples(ring_spectrum(std::move(pixels), window, pool), d, &limit), &d);
-  d.cutoff = find_cutoff(d, limit, size);
+  const int window = degradation_window(crop_size);
+  d.noise_sigma = noise_of(measures.detail_median, window, face_scale);
+  fit_signal(signal_samples(ring_spectrum(measures.ring_sums, window), d, &limit), &d);
+  d.cutoff = find_cutoff(d, limit, crop_size);
   return d;
+}
+
+Result<Degradation> estimate_degradation(const float* crop, int size, double face_scale, ThreadPool& pool) {
+  GPEN_RETURN_IF_ERROR(check_degradation(size, face_scale));
+  for (int64_t k = 0; k < int64_t{3} * size * size; ++k)
+    if (!std::isfinite(crop[k])) return fail(Code::usage, "degradation: the crop holds a value that is not finite");
+  const int window = degradation_window(size);
+  const Dct dct(window);
+  const std::vector<float> pixels = cut_window(crop, size, window);
+  const DegradationMeasures measures{detail_medians(pixels, window, face_scale, dct, pool),
+                                     sum_rings(pixels, window, dct, pool)};
+  return fit_degradation(measures, size, face_scale);
 }
 
 double blur_response(const Degradation& d, double f) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pipeline/turned_detection.h"
+
 namespace gpen {
 
 double detection_scale(int width, int height, const DetectionOptions& options) {
@@ -19,6 +21,10 @@ Status check(const DetectionOptions& o) {
   if (o.shrink_above > 0 && o.shrink_to > o.shrink_above)
     return fail(Code::usage, "photos above ", o.shrink_above, " pixels cannot be shrunk to ", o.shrink_to);
   if (!(o.min_face >= 0)) return fail(Code::usage, "the smallest face must not be negative");
+  if (o.angles.empty()) return fail(Code::usage, "there is no angle to look for faces at");
+  for (const double angle : o.angles)
+    if (!(std::abs(angle) <= 360))
+      return fail(Code::usage, "an angle to look for faces at must be between -360 and 360, not ", angle);
   if (o.max_faces < 0) return fail(Code::usage, "the largest number of faces must not be negative");
   return Status();
 }
@@ -138,6 +144,7 @@ void filter_faces(std::vector<Face>* faces, const DetectionOptions& options) {
 Result<Detections> detect_faces(RetinaFaceNet& net, const Image& photo, const DetectionOptions& options,
                                 ThreadPool& pool) {
   GPEN_RETURN_IF_ERROR(check(options));
+  if (!options.as_it_stands()) return detect_turned_faces(net, photo, options, pool);
   const double scale = detection_scale(photo.width, photo.height, options);
   DetectorInput input = prepare_detector_input(photo, scale, pool);
   return detect_faces(net, make_view(input.data.data(), 1, 3, input.height, input.width), scale, options);

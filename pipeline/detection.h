@@ -27,10 +27,14 @@ struct DetectionOptions {
   int before_nms = 5000, after_nms = 750;
   // A photo whose longer side exceeds shrink_above is detected on at a longer side of shrink_to (0: never shrink).
   int shrink_above = 1500, shrink_to = 1000;
+  // The picture is searched turned clockwise by each of these (degrees), for faces that lie on their side
+  // (pipeline/turned_detection.h). Not empty; {0}: as it is.
+  std::vector<double> angles = {0};
   // Which of the faces to keep, applied in this order.
   double min_face = 0;  // smaller side of the box, photo pixels
   bool largest_only = false;
   int max_faces = 0;  // the best-scored ones; 0: all
+  bool as_it_stands() const { return angles.size() == 1 && angles.front() == 0; }
 };
 
 struct Detections {
@@ -48,7 +52,7 @@ Status check(const DetectionOptions& options);
 Result<Detections> detect_faces(RetinaFaceNet& net, const Image& photo, const DetectionOptions& options,
                                 ThreadPool& pool);
 
-// The same from the detector's input, wherever it lies (TensorView::on_device); scale: detection picture / photo.
+// The same from the detector's input, as it stands, wherever it lies (TensorView::on_device); scale: detection picture / photo.
 Result<Detections> detect_faces(RetinaFaceNet& net, const TensorView& input, double scale,
                                 const DetectionOptions& options);
 

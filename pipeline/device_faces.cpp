@@ -1,9 +1,11 @@
 #include "pipeline/device_faces.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 
 #include "pipeline/device_consistency.h"
+#include "pipeline/device_degradation.h"
 #include "pipeline/face_batch.h"
 #include "pipeline/paste.h"
 #include "pipeline/stage_timer.h"
@@ -11,6 +13,8 @@
 namespace gpen {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 size_t planar_floats(int side) { return size_t{3} * static_cast<size_t>(side) * static_cast<size_t>(side); }
 
@@ -27,13 +31,13 @@ Status reserve(const std::shared_ptr<Device>& device, size_t bytes, DeviceBuffer
   return Status();
 }
 
+// Memory of one batch, and what the batches have in common.
 class Work {
  public:
-  Work(const DeviceFaces& faces, const DeviceImage& picture, RestoreResult* result)
+  Work(const DeviceFaces& faces, std::span<DevicePhoto> photos, const std::shared_ptr<Device>& device)
       : faces_(faces),
-        picture_(picture),
-        result_(*result),
-        device_(picture.device()),
+        photos_(photos),
+        device_(device),
         in_side_(faces.models.gpen->arch().in_size),
         side_(faces.models.gpen->arch().out_size),
         scratch_(device_),
@@ -41,132 +45,217 @@ class Work {
         small_(device_),
         smooth_(device_) {}
 
-  Status run(DeviceImage* background) {
-    GPEN_ASSIGN(DevicePasteCanvas canvas, DevicePasteCanvas::make(device_, background->width(), background->height()));
+  Status run() {
+    for (DevicePhoto& photo : photos_) open(&photo);
     // A device has its memory for this, and is the faster the more faces it has at once.
     const size_t limit = std::max(faces_.options.memory_limit, device_->free_bytes() / 2);
-    size_t batch = static_cast<size_t>(
-        faces_per_forward(*faces_.models.gpen, static_cast<int64_t>(faces_.found.size()), faces_.options.batch, limit));
-    for (size_t first = 0; first < faces_.found.size();) {
-      const size_t count = std::min(batch, faces_.found.size() - first);
-      const Status status = batch_of(first, count, &canvas);
-      if (status.code() == Code::memory && count > 1) {
-        batch = count / 2;
-        pictures_.clear();
-        input_ = DeviceBuffer();
-        output_ = DeviceBuffer();
-        if (faces_.options.keep_crops) {  // those of this batch come again
-          result_.crops.resize(first);
-          result_.restored.resize(first);
-        }
-        result_.notes.push_back(concat("there was no memory for ", count, " faces at once: ", batch, " at a time"));
+    size_t most = static_cast<size_t>(
+        faces_per_forward(*faces_.models.gpen, static_cast<int64_t>(slots_.size()), faces_.options.batch, limit));
+    for (std::span<Slot> batch = next_batch(most); !batch.empty(); batch = next_batch(most)) {
+      const Status status = batch_of(batch);
+      if (status.code() == Code::cancelled) return status;
+      if (status.code() == Code::memory && batch.size() > 1) {
+        most = batch.size() / 2;
+        give_back(batch);
         continue;
       }
-      GPEN_RETURN_IF_ERROR(status);
-      first += count;
+      if (!status.ok()) GPEN_RETURN_IF_ERROR(blame(batch, status));
+      done_ += batch.size();
     }
-    const StageTimer timer(&result_.times, "paste", device_.get());
-    canvas.blend_into(background);
-    return device_->finish();
+    for (size_t i = 0; i < photos_.size(); ++i) close(&photos_[i], &canvases_[i]);
+    return Status();
   }
 
  private:
+  // One face.
+  struct Slot {
+    size_t photo;
+    size_t index;  // in its photo
+  };
+
+  void open(DevicePhoto* photo) {
+    Result<DevicePasteCanvas> canvas =
+        DevicePasteCanvas::make(device_, photo->background->width(), photo->background->height());
+    photo->status = canvas.status();
+    canvases_.emplace_back();
+    if (canvas.ok()) canvases_.back() = std::move(canvas).value();
+    for (size_t i = 0; photo->status.ok() && i < photo->found.size(); ++i) slots_.push_back({canvases_.size() - 1, i});
+  }
+
+  void close(DevicePhoto* photo, std::optional<DevicePasteCanvas>* canvas) {
+    if (!photo->status.ok()) return;
+    const StageTimer timer(&photo->result->times, "paste", device_.get());
+    (*canvas)->blend_into(photo->background);
+    photo->status = device_->finish();
+    canvas->reset();
+  }
+
+  // The next faces whose photos have no error; the others' are dropped.
+  std::span<Slot> next_batch(size_t most) {
+    const auto rest = slots_.begin() + static_cast<std::ptrdiff_t>(done_);
+    slots_.erase(std::remove_if(rest, slots_.end(), [&](const Slot& s) { return !photos_[s.photo].status.ok(); }),
+                 slots_.end());
+    return std::span(slots_).subspan(done_, std::min(most, slots_.size() - done_));
+  }
+
+  // The batch will be tried again in smaller ones.
+  void give_back(std::span<const Slot> batch) {
+    pictures_.clear();
+    input_ = DeviceBuffer();
+    output_ = DeviceBuffer();
+    forget(batch);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (i == 0 || batch[i].photo != batch[i - 1].photo)
+        result(batch[i]).notes.push_back(
+            concat("there was no memory for ", batch.size(), " faces at once: ", batch.size() / 2, " at a time"));
+    }
+  }
+  void forget(std::span<const Slot> batch) {
+    for (const Slot& slot : batch) {
+      RestoreResult& r = result(slot);
+      r.crops.resize(std::min(r.crops.size(), slot.index));
+      r.restored.resize(std::min(r.restored.size(), slot.index));
+    }
+  }
+
+  // Which of the batch's photos the error belongs to: each tries its faces without the others.
+  Status blame(std::span<Slot> batch, const Status& status) {
+    if (batch.front().photo == batch.back().photo) {
+      photos_[batch.front().photo].status = status;
+      return Status();
+    }
+    forget(batch);
+    while (!batch.empty()) {
+      const size_t photo = batch.front().photo;
+      const auto end = std::find_if(batch.begin(), batch.end(), [&](const Slot& s) { return s.photo != photo; });
+      const auto count = static_cast<size_t>(end - batch.begin());
+      photos_[photo].status = batch_of(batch.first(count));
+      if (photos_[photo].status.code() == Code::cancelled) return photos_[photo].status;
+      batch = batch.subspan(count);
+    }
+    return Status();
+  }
+
   // Can be tried again after an error: a face that is pasted twice changes nothing.
-  Status batch_of(size_t first, size_t count, DevicePasteCanvas* canvas) {
-    while (pictures_.size() < count) pictures_.emplace_back(device_);
-    GPEN_RETURN_IF_ERROR(reserve(device_, count * planar_floats(in_side_) * sizeof(float), &input_));
-    GPEN_RETURN_IF_ERROR(reserve(device_, count * planar_floats(side_) * sizeof(float), &output_));
-    for (size_t i = 0; i < count; ++i)
-      GPEN_RETURN_IF_ERROR(align(first + i, input_.floats() + i * planar_floats(in_side_), &pictures_[i]));
-    GPEN_RETURN_IF_ERROR(faces_.progress("restore", share(first)));
-    GPEN_RETURN_IF_ERROR(restore(first, count));
-    for (size_t i = 0; i < count; ++i) {
-      GPEN_RETURN_IF_ERROR(faces_.progress("paste", share(first + i)));
-      GPEN_RETURN_IF_ERROR(parse(first + i, pictures_[i].restored));
-      GPEN_RETURN_IF_ERROR(paste(first + i, &pictures_[i], canvas));
+  Status batch_of(std::span<const Slot> batch) {
+    while (pictures_.size() < batch.size()) pictures_.emplace_back(device_);
+    GPEN_RETURN_IF_ERROR(reserve(device_, batch.size() * planar_floats(in_side_) * sizeof(float), &input_));
+    GPEN_RETURN_IF_ERROR(reserve(device_, batch.size() * planar_floats(side_) * sizeof(float), &output_));
+    for (size_t i = 0; i < batch.size(); ++i)
+      GPEN_RETURN_IF_ERROR(align(batch[i], input_.floats() + i * planar_floats(in_side_), &pictures_[i]));
+    GPEN_RETURN_IF_ERROR(faces_.progress("restore", share(0)));
+    GPEN_RETURN_IF_ERROR(restore(batch));
+    for (size_t i = 0; i < batch.size(); ++i) {
+      GPEN_RETURN_IF_ERROR(faces_.progress("paste", share(i)));
+      GPEN_RETURN_IF_ERROR(parse(batch[i], pictures_[i].restored));
+      GPEN_RETURN_IF_ERROR(paste(batch[i], &pictures_[i]));
     }
     return device_->finish();
   }
 
-  double share(size_t done) const { return static_cast<double>(done) / static_cast<double>(faces_.found.size()); }
-  const Alignment& alignment(size_t index) const { return result_.faces[index].alignment; }
+  double share(size_t more) const { return static_cast<double>(done_ + more) / static_cast<double>(slots_.size()); }
+  const DevicePhoto& photo(const Slot& slot) const { return photos_[slot.photo]; }
+  RestoreResult& result(const Slot& slot) const { return *photos_[slot.photo].result; }
+  FaceReport& report(const Slot& slot) const { return result(slot).faces[slot.index]; }
 
-  Status align(size_t index, float* planar, FacePictures* pictures) {
-    const StageTimer timer(&result_.times, "align", device_.get());
+  // The time since `start` belongs to every photo of the batch by its faces.
+  void share_time(std::span<const Slot> batch, const char* stage, Clock::time_point start) {
+    device_->wait();
+    const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    for (const Slot& slot : batch) StageTimer::add(&result(slot).times, stage, ms / static_cast<double>(batch.size()));
+  }
+
+  Status align(const Slot& slot, float* planar, FacePictures* pictures) {
+    const StageTimer timer(&result(slot).times, "align", device_.get());
     GPEN_RETURN_IF_ERROR(pictures->restored.set_size(side_, side_));
-    GPEN_RETURN_IF_ERROR(crop(alignment(index), side_, &pictures->original));
+    GPEN_RETURN_IF_ERROR(crop(*photo(slot).picture, report(slot).alignment, side_, &pictures->original));
     if (in_side_ == side_) {
       task_input(faces_.options.task, pictures->original, planar);
       return Status();
     }
-    GPEN_ASSIGN(const Alignment in, align_face(faces_.found[index].landmarks, in_side_));
-    GPEN_RETURN_IF_ERROR(crop(in, in_side_, &small_));
+    GPEN_ASSIGN(const Alignment in, align_face(photo(slot).found[slot.index].landmarks, in_side_));
+    GPEN_RETURN_IF_ERROR(crop(*photo(slot).picture, in, in_side_, &small_));
     task_input(faces_.options.task, small_, planar);
     return Status();
   }
 
-  Status crop(const Alignment& alignment, int size, DeviceImage* out) {
+  Status crop(const DeviceImage& picture, const Alignment& alignment, int size, DeviceImage* out) {
     GPEN_RETURN_IF_ERROR(out->set_size(size, size));
-    warp_affine(picture_, alignment.inverse, out);
-    if (faces_.options.task == Task::inpaint) mark_holes(picture_, alignment.inverse, out);
+    warp_affine(picture, alignment.inverse, out);
+    if (faces_.options.task == Task::inpaint) mark_holes(picture, alignment.inverse, out);
     return Status();
   }
 
-  Status restore(size_t first, size_t count) {
-    const auto n = static_cast<int64_t>(count);
+  Status restore(std::span<const Slot> batch) {
+    const auto n = static_cast<int64_t>(batch.size());
     float* const input = input_.floats();
     float* const output = output_.floats();
-    {
-      const StageTimer timer(&result_.times, "restore", device_.get());
-      TensorView in = make_view(input, n, 3, in_side_, in_side_), out = make_view(output, n, 3, side_, side_);
-      in.on_device = out.on_device = true;
-      GPEN_RETURN_IF_ERROR(faces_.models.gpen->forward(in, out, faces_.options.seed));
-      GPEN_ASSIGN(const bool finite, all_finite(device_, output, n * static_cast<int64_t>(planar_floats(side_))));
-      if (!finite)
-        return fail(Code::model, "the network answers with values that are not finite: its weights are damaged");
-    }
+    const Clock::time_point start = Clock::now();
+    TensorView in = make_view(input, n, 3, in_side_, in_side_), out = make_view(output, n, 3, side_, side_);
+    in.on_device = out.on_device = true;
+    GPEN_RETURN_IF_ERROR(faces_.models.gpen->forward(in, out, faces_.options.seed));
+    GPEN_ASSIGN(const bool finite, all_finite(device_, output, n * static_cast<int64_t>(planar_floats(side_))));
+    if (!finite)
+      return fail(Code::model, "the network answers with values that are not finite: its weights are damaged");
+    share_time(batch, "restore", start);
     if (traits(faces_.options.task).consistency && faces_.options.lambda_id > 0)
-      GPEN_RETURN_IF_ERROR(make_consistent(first, n, input, output));
-    for (size_t i = 0; i < count; ++i) {
+      GPEN_RETURN_IF_ERROR(make_consistent(batch, input, output));
+    for (size_t i = 0; i < batch.size(); ++i) {
       FacePictures& p = pictures_[i];
       task_output(faces_.options.task, output + i * planar_floats(side_), &p.restored);
       GPEN_RETURN_IF_ERROR(finish_task(faces_.options.task, p.original, faces_.options.lambda_id, &p.restored));
       if (!faces_.options.keep_crops) continue;
-      GPEN_RETURN_IF_ERROR(p.original.download(&result_.crops.emplace_back()));
-      GPEN_RETURN_IF_ERROR(p.restored.download(&result_.restored.emplace_back()));
+      GPEN_RETURN_IF_ERROR(p.original.download(&result(batch[i]).crops.emplace_back()));
+      GPEN_RETURN_IF_ERROR(p.restored.download(&result(batch[i]).restored.emplace_back()));
     }
     return Status();
   }
 
-  // The degradation is estimated on the processor, from the network's input; the answer stays on the device.
-  Status make_consistent(size_t first, int64_t n, const float* input, float* output) {
-    const StageTimer timer(&result_.times, "consistency", device_.get());
+  // Pixels are measured and corrected on the device; what follows from the measures is the processor's.
+  Status make_consistent(std::span<const Slot> batch, const float* input, float* output) {
+    const Clock::time_point start = Clock::now();
     if (!consistency_.has_value()) {
+      GPEN_ASSIGN(degradation_, DeviceDegradation::make(device_, in_side_));
       GPEN_ASSIGN(consistency_, DeviceConsistency::make(device_, in_side_, side_));
     }
-    std::vector<float> in(planar_floats(in_side_));
-    for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
-      FaceReport& report = result_.faces[first + i];
-      device_->download(in.data(), input + i * in.size(), in.size() * sizeof(float));
-      GPEN_RETURN_IF_ERROR(device_->finish());
-      double pixel = alignment(first + i).inverse.scale();
-      if (in_side_ != side_) {
-        GPEN_ASSIGN(const Alignment at, align_face(faces_.found[first + i].landmarks, in_side_));
-        pixel = at.inverse.scale();
-      }
-      GPEN_ASSIGN(report.degradation,
-                  estimate_degradation(in.data(), in_side_, pixel / faces_.photo_scale, faces_.pool));
-      report.has_degradation = true;
-      GPEN_RETURN_IF_ERROR(consistency_->enforce(input + i * in.size(), output + i * planar_floats(side_),
-                                                 faces_.options.lambda_id, report.degradation));
+    GPEN_RETURN_IF_ERROR(degradation_->reserve(batch.size()));
+    std::vector<double> scales;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      GPEN_ASSIGN(const double scale, photo_scale(batch[i]));
+      scales.push_back(scale);
+      GPEN_RETURN_IF_ERROR(degradation_->measure(i, input + i * planar_floats(in_side_), scale));
     }
+    GPEN_ASSIGN(const std::vector<DegradationMeasures> measures, degradation_->read(batch.size()));
+    std::vector<ConsistencyBand> bands(batch.size());
+    faces_.pool.parallel_for(static_cast<int64_t>(batch.size()), [&](int64_t item, int) {
+      const auto i = static_cast<size_t>(item);
+      FaceReport& face = report(batch[i]);
+      face.degradation = fit_degradation(measures[i], in_side_, scales[i]);
+      face.has_degradation = true;
+      bands[i] = make_band(face.degradation, in_side_, side_);
+    });
+    GPEN_RETURN_IF_ERROR(consistency_->prepare(std::move(bands)));
+    for (size_t i = 0; i < batch.size(); ++i)
+      GPEN_RETURN_IF_ERROR(consistency_->enforce(i, input + i * planar_floats(in_side_),
+                                                 output + i * planar_floats(side_), faces_.options.lambda_id));
+    share_time(batch, "consistency", start);
     return Status();
+  }
+
+  // Photo pixels per pixel of the network's input.
+  Result<double> photo_scale(const Slot& slot) const {
+    double pixel = report(slot).alignment.inverse.scale();
+    if (in_side_ != side_) {
+      GPEN_ASSIGN(const Alignment at, align_face(photo(slot).found[slot.index].landmarks, in_side_));
+      pixel = at.inverse.scale();
+    }
+    return pixel / photo(slot).photo_scale;
   }
 
   // mask_ for this face; the parser sees the restored face.
-  Status parse(size_t index, const DeviceImage& restored) {
+  Status parse(const Slot& slot, const DeviceImage& restored) {
     ParseNet* const parser = faces_.models.parser.get();
-    const StageTimer timer(&result_.times, parser == nullptr ? "paste" : "parse", device_.get());
+    const StageTimer timer(&result(slot).times, parser == nullptr ? "paste" : "parse", device_.get());
     if (parser == nullptr) return mask_.width() > 0 ? Status() : default_mask(side_, faces_.pool, &mask_);
     const int side = parser->arch().size;
     const auto classes = static_cast<int64_t>(parser->arch().classes);
@@ -180,28 +269,29 @@ class Work {
     TensorView out = make_view(logits_.floats(), 1, classes, side, side);
     in.on_device = out.on_device = true;
     GPEN_RETURN_IF_ERROR(parser->forward(in, out, TensorView()));
-    result_.faces[index].parsed = true;
+    report(slot).parsed = true;
     return parsed_mask(logits_.floats(), static_cast<int>(classes), side, side_, &scratch_, &mask_);
   }
 
-  Status paste(size_t index, FacePictures* p, DevicePasteCanvas* canvas) {
-    const StageTimer timer(&result_.times, "paste", device_.get());
-    FaceReport& report = result_.faces[index];
-    if (faces_.found[index].box.smaller_side() < kSmallFace) {
+  Status paste(const Slot& slot, FacePictures* p) {
+    const StageTimer timer(&result(slot).times, "paste", device_.get());
+    if (photo(slot).found[slot.index].box.smaller_side() < kSmallFace) {
       GPEN_RETURN_IF_ERROR(smooth_.set_size(side_, side_));
       smooth_121(p->restored, &smooth_);
       std::swap(p->restored, smooth_);
-      report.smoothed = true;
+      report(slot).smoothed = true;
     }
     blend(p->restored, p->original, faces_.options.alpha, &p->restored);
-    canvas->add(p->restored, mask_, report.alignment.forward);
+    canvases_[slot.photo]->add(p->restored, mask_, report(slot).alignment.forward);
     return Status();
   }
 
   const DeviceFaces& faces_;
-  const DeviceImage& picture_;
-  RestoreResult& result_;
+  const std::span<DevicePhoto> photos_;
   const std::shared_ptr<Device>& device_;
+  std::vector<std::optional<DevicePasteCanvas>> canvases_;  // of the photos
+  std::vector<Slot> slots_;                                 // their faces, in order,
+  size_t done_ = 0;                                         // and how many are pasted
   const int in_side_, side_;
   DeviceMaskScratch scratch_;
   DevicePlane mask_;
@@ -209,17 +299,18 @@ class Work {
   std::vector<FacePictures> pictures_;
   DeviceBuffer input_, output_;
   DeviceBuffer parser_input_, logits_;
+  std::optional<DeviceDegradation> degradation_;
   std::optional<DeviceConsistency> consistency_;
 };
 
 }  // namespace
 
-Status restore_on_device(const DeviceFaces& faces, const DeviceImage& picture, DeviceImage* background,
-                         RestoreResult* result) {
+Status restore_on_device(const DeviceFaces& faces, std::span<DevicePhoto> photos) {
+  const std::shared_ptr<Device> device = faces.models.gpen->device();
   const ParseNet* const parser = faces.models.parser.get();
-  if (parser != nullptr && parser->device() != picture.device())
+  if (parser != nullptr && parser->device() != device)
     return fail(Code::internal, "the face parser is not on the device of the faces");
-  return Work(faces, picture, result).run(background);
+  return Work(faces, photos, device).run();
 }
 
 }  // namespace gpen

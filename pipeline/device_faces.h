@@ -1,6 +1,6 @@
-// The faces of a photo on a device: cropped from the picture in its memory, restored, parsed and pasted there. The
-// formulas and the order are those of restore.cpp; pictures do not leave the device, except for the consistency step
-// (lambda_id > 0), for whose estimate of the degradation the network's input goes down.
+// The faces of photos on a device: cropped from the pictures in its memory, restored, parsed and pasted there. The
+// formulas and the order are those of photo_run.cpp; pictures do not leave the device; of the consistency step
+// (lambda_id > 0) some numbers measured on each face come down, and what follows from them goes up.
 #pragma once
 #include <span>
 
@@ -9,20 +9,26 @@
 
 namespace gpen {
 
+struct DevicePhoto {
+  std::span<const Face> found;  // on the picture
+  double photo_scale = 1;       // of the picture, relative to the photo
+  const DeviceImage* picture;   // what the faces are cropped from
+  DeviceImage* background;      // what they are pasted into: may have another content, but has the picture's size
+  RestoreResult* result;        // its reports, in order, give the alignments; filled further by the work
+  Status status;                // what became of this photo
+};
+
 struct DeviceFaces {
   const Models& models;  // gpen is on the device; parser, where there is one, too
   ThreadPool& pool;
   const RestoreOptions& options;
-  std::span<const Face> found;  // on the picture
-  double photo_scale = 1;       // of the picture, relative to the photo
-  // Called between the faces; an error ends the work.
+  // Called between the faces, with the share of all the photos' faces; an error ends the work.
   std::function<Status(const char* stage, double fraction)> progress;
 };
 
-// Restores `faces.found`, cropped from `picture`, into `background`, which may have another size's content but has the
-// picture's size. Fills the reports (in order; their alignment is given), crops, restored, times and notes of *result.
-// Code::memory when not even one face at a time fits the device.
-Status restore_on_device(const DeviceFaces& faces, const DeviceImage& picture, DeviceImage* background,
-                         RestoreResult* result);
+// Restores the faces of all photos, which share the network's batches. Fills the reports, crops, restored, times and
+// notes of their results. What is wrong with one photo goes to its status and leaves the others alone (Code::memory
+// when not even one of its faces at a time fits the device); what progress() says is returned.
+Status restore_on_device(const DeviceFaces& faces, std::span<DevicePhoto> photos);
 
 }  // namespace gpen

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <optional>
 
 #include "pipeline/jpeg_markers.h"
@@ -24,6 +25,7 @@ class TiffReader {
       return false;
     return u16(2) == 42u;
   }
+  bool big_endian() const { return big_endian_; }
   std::optional<uint32_t> u16(size_t at) const { return number(at, 2); }
   std::optional<uint32_t> u32(size_t at) const { return number(at, 4); }
 
@@ -38,7 +40,12 @@ class TiffReader {
   bool big_endian_ = false;
 };
 
-std::optional<int> tiff_orientation(Bytes tiff) {
+struct Orientation {
+  int value;
+  size_t at;  // of its low byte
+};
+
+std::optional<Orientation> find_orientation(Bytes tiff) {
   constexpr uint32_t kOrientation = 0x0112, kShort = 3;
   constexpr size_t kEntryBytes = 12;
   TiffReader in(tiff);
@@ -54,12 +61,21 @@ std::optional<int> tiff_orientation(Bytes tiff) {
     if (*tag != kOrientation) continue;
     const auto type = in.u16(at + 2), count = in.u32(at + 4), value = in.u16(at + 8);
     if (type != kShort || count != 1u || !value || *value < 1 || *value > 8) return std::nullopt;
-    return static_cast<int>(*value);
+    return Orientation{static_cast<int>(*value), at + 8 + (in.big_endian() ? 1 : 0)};
   }
   return std::nullopt;
 }
 
 }  // namespace
+
+int exif_orientation(Bytes tiff) {
+  const auto found = find_orientation(tiff);
+  return found ? found->value : 1;
+}
+
+void set_upright_exif(std::vector<uint8_t>* tiff) {
+  if (const auto found = find_orientation(*tiff)) (*tiff)[found->at] = 1;
+}
 
 int jpeg_orientation(Bytes file) {
   constexpr uint8_t kExif[6] = {'E', 'x', 'i', 'f', 0, 0};
@@ -67,7 +83,7 @@ int jpeg_orientation(Bytes file) {
   int orientation = 1;
   for_each_jpeg_segment(file, [&](uint8_t marker, Bytes body) {
     const bool exif = marker == kApp1 && body.size() > 6 && std::equal(kExif, kExif + 6, body.begin());
-    if (exif) orientation = tiff_orientation(body.subspan(6)).value_or(1);
+    if (exif) orientation = exif_orientation(body.subspan(6));
     return !exif && marker != kStartOfScan;
   });
   return orientation;
@@ -75,18 +91,19 @@ int jpeg_orientation(Bytes file) {
 
 namespace {
 
-// out(x, y) = in(source(x, y)) for `channels` interleaved bytes.
-std::vector<uint8_t> rearrange(const std::vector<uint8_t>& in, int width, int height, int channels, int orientation) {
+// out(x, y) = in(source(x, y)) for `channels` interleaved samples.
+template <class T>
+std::vector<T> rearrange(const std::vector<T>& in, int width, int height, int channels, int orientation) {
   const bool swaps = orientation >= 5;
   const int out_width = swaps ? height : width, out_height = swaps ? width : height;
-  std::vector<uint8_t> out(in.size());
-  uint8_t* to = out.data();
+  std::vector<T> out(in.size());
+  T* to = out.data();
   for (int y = 0; y < out_height; ++y)
     for (int x = 0; x < out_width; ++x) {
       int sx = swaps ? y : x, sy = swaps ? x : y;
       if (orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8) sx = width - 1 - sx;
       if (orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7) sy = height - 1 - sy;
-      const uint8_t* from = in.data() + (int64_t{sy} * width + sx) * channels;
+      const T* from = in.data() + (int64_t{sy} * width + sx) * channels;
       to = std::copy(from, from + channels, to);
     }
   return out;
@@ -98,6 +115,11 @@ void apply_orientation(Image* image, int orientation) {
   if (orientation < 2 || orientation > 8) return;
   image->rgb = rearrange(image->rgb, image->width, image->height, 3, orientation);
   if (!image->alpha.empty()) image->alpha = rearrange(image->alpha, image->width, image->height, 1, orientation);
+  if (image->deep != nullptr)
+    image->deep = std::make_shared<const DeepSamples>(DeepSamples{
+        rearrange(image->deep->rgb, image->width, image->height, 3, orientation),
+        image->deep->alpha.empty() ? std::vector<uint16_t>()
+                                   : rearrange(image->deep->alpha, image->width, image->height, 1, orientation)});
   if (orientation >= 5) std::swap(image->width, image->height);
 }
 

@@ -14,6 +14,11 @@
 #include "pipeline/exif.h"
 #include "pipeline/file_io.h"
 #include "pipeline/jpeg_markers.h"
+#include "pipeline/jpeg_metadata.h"
+#include "pipeline/jpeg_writer.h"
+#include "pipeline/png_chunks.h"
+#include "pipeline/png_writer.h"
+#include "pipeline/samples.h"
 #include "pipeline/stb_limits.h"
 
 namespace gpen {
@@ -81,6 +86,18 @@ void fill(Image* image, const T* pixels, int channels, Reduce reduce) {
   }
 }
 
+// The file's metadata; its orientation is applied to the picture and noted as done.
+void keep_metadata(Metadata metadata, Image* image) {
+  image->orientation = exif_orientation(metadata.exif);
+  if (image->orientation != 1) {
+    apply_orientation(image, image->orientation);
+    set_upright_exif(&metadata.exif);
+    set_upright_xmp(&metadata.xmp);
+    if (image->orientation >= 5) std::swap(metadata.density.x, metadata.density.y);
+  }
+  image->metadata = std::make_shared<const Metadata>(std::move(metadata));
+}
+
 Result<Image> decode(Bytes file, const LoadOptions& options) {
   if (file.empty()) return fail(Code::io, "the file is empty (0 bytes)");
   if (file.size() > std::min<size_t>(options.max_file_bytes, std::numeric_limits<int>::max()))
@@ -92,7 +109,10 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
     GPEN_RETURN_IF_ERROR(check_size(big_endian_u32(file, 16), big_endian_u32(file, 20), options));
 
   // Before stb_image sees the file at all: asked for the size, it reads the tables too.
-  if (format == ImageFormat::jpg) GPEN_RETURN_IF_ERROR(check_jpeg_tables(file));
+  if (format == ImageFormat::jpg) {
+    GPEN_RETURN_IF_ERROR(check_jpeg_process(file));
+    GPEN_RETURN_IF_ERROR(check_jpeg_tables(file));
+  }
 
   const int length = static_cast<int>(file.size());
   int width = 0, height = 0, channels = 0;
@@ -111,16 +131,22 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
   if (image.was_16_bit) {
     Decoded<uint16_t> pixels(stbi_load_16_from_memory(file.data(), length, &width, &height, &channels, 0));
     if (!pixels) return fail(Code::io, "damaged or cut off png file: ", stbi_failure_reason());
-    fill(&image, pixels.get(), channels, [](uint16_t v) { return static_cast<uint8_t>((v + 128u) / 257u); });
+    fill(&image, pixels.get(), channels, [](uint16_t v) { return to_eight_bits(v); });
+    image.deep = std::make_shared<const DeepSamples>(deep_samples(pixels.get(), image.pixels(), channels));
+  } else if (format == ImageFormat::jpg && is_plain_cmyk_jpeg(file)) {
+    Decoded<uint8_t> inks(decode_jpeg_components(file.data(), length, &width, &height));
+    if (!inks) return fail(Code::io, "damaged or cut off jpg file: ", stbi_failure_reason());
+    for (size_t i = 0; i < image.rgb.size(); ++i) {
+      const uint8_t* cmyk = inks.get() + 4 * (i / 3);
+      image.rgb[i] = static_cast<uint8_t>(((255 - cmyk[i % 3]) * (255 - cmyk[3]) + 127) / 255);
+    }
   } else {
     Decoded<uint8_t> pixels(stbi_load_from_memory(file.data(), length, &width, &height, &channels, 0));
     if (!pixels) return fail(Code::io, "damaged or cut off ", name_of(format), " file: ", stbi_failure_reason());
     fill(&image, pixels.get(), channels, [](uint8_t v) { return v; });
   }
-  if (format == ImageFormat::jpg) {
-    image.orientation = jpeg_orientation(file);
-    apply_orientation(&image, image.orientation);
-  }
+  if (format == ImageFormat::jpg) keep_metadata(read_jpeg_metadata(file), &image);
+  if (format == ImageFormat::png) keep_metadata(read_png_metadata(file), &image);
   return image;
 }
 
@@ -182,36 +208,79 @@ Result<Image> load_image(const std::filesystem::path& path, const LoadOptions& o
   return load_image(file, path.string(), options);
 }
 
-Result<std::vector<uint8_t>> encode_image(const Image& image, ImageFormat format, const SaveOptions& options) {
-  if (image.empty()) return fail(Code::io, "a picture without pixels cannot be written");
-  if (options.quality < 1 || options.quality > 100)
-    return fail(Code::usage, "quality ", options.quality, " is not between 1 and 100");
-  const bool with_alpha = !image.alpha.empty() && !drops_alpha(image, format);
+namespace {
+
+bool writes_gray(const Image& image, ImageFormat format, const SaveOptions& options) {
+  return options.keep_gray && image.was_gray && format != ImageFormat::bmp;
+}
+
+Result<std::vector<uint8_t>> write_bmp(const Image& image, const Density& density) {
+  const bool with_alpha = !image.alpha.empty();
   const int channels = with_alpha ? 4 : 3;
   // stb counts in int: an uncompressed row more per line keeps every intermediate sum below 2^31.
   if ((int64_t{image.width} * channels + 4) * image.height > std::numeric_limits<int>::max() / 2)
     return fail(Code::io, "a picture of ", image.width, "x", image.height, " pixels is too large to be written");
-  if (format == ImageFormat::jpg && (image.width > 65535 || image.height > 65535))
-    return fail(Code::io, "JPEG cannot hold ", image.width, "x", image.height, " pixels (65535 at most): use PNG");
-
   const std::vector<uint8_t> rgba = with_alpha ? interleave_alpha(image) : std::vector<uint8_t>();
-  const uint8_t* pixels = with_alpha ? rgba.data() : image.rgb.data();
   std::vector<uint8_t> out;
-  int ok = 0;
+  if (stbi_write_bmp_to_func(append_bytes, &out, image.width, image.height, channels,
+                             with_alpha ? rgba.data() : image.rgb.data()) == 0)
+    return fail(Code::memory, "out of memory while writing a bmp");
+  if (!density.empty() && density.unit != Density::Unit::none) {
+    const Density d = converted(density, Density::Unit::metre);
+    for (size_t i = 0; i < 4; ++i) {
+      out[38 + i] = static_cast<uint8_t>(d.x >> 8 * i);
+      out[42 + i] = static_cast<uint8_t>(d.y >> 8 * i);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<uint8_t>> encode_image(const Image& image, ImageFormat format, const SaveOptions& options) {
+  if (image.empty()) return fail(Code::io, "a picture without pixels cannot be written");
+  if (options.quality < 1 || options.quality > 100)
+    return fail(Code::usage, "quality ", options.quality, " is not between 1 and 100");
+  const Metadata none;
+  const Metadata& all = image.metadata == nullptr ? none : *image.metadata;
+  Metadata colours = options.strip_metadata ? colours_of(all) : none;
+  colours.density = all.density;
+  const Metadata& metadata = options.strip_metadata ? colours : all;
+  const bool gray = writes_gray(image, format, options);
   switch (format) {
     case ImageFormat::png:
-      ok = stbi_write_png_to_func(append_bytes, &out, image.width, image.height, channels, pixels,
-                                  image.width * channels);
-      break;
+      return write_png(image, gray, metadata);
     case ImageFormat::jpg:
-      ok = stbi_write_jpg_to_func(append_bytes, &out, image.width, image.height, channels, pixels, options.quality);
-      break;
+      return write_jpeg(image, gray, options.quality, metadata);
     case ImageFormat::bmp:
-      ok = stbi_write_bmp_to_func(append_bytes, &out, image.width, image.height, channels, pixels);
-      break;
+      return write_bmp(image, metadata.density);
   }
-  if (ok == 0) return fail(Code::memory, "out of memory while writing a ", name_of(format));
-  return out;
+  return fail(Code::internal, "unknown picture format");
+}
+
+std::vector<std::string> lost_on_saving(const Image& image, ImageFormat format, const SaveOptions& options) {
+  std::vector<std::string> lost;
+  if (drops_alpha(image, format)) lost.push_back("JPEG has no transparency: it is dropped");
+  if (sixteen_bits(image) && format != ImageFormat::png)
+    lost.push_back("the picture's 16 bits per channel were reduced to 8: only PNG keeps them");
+  if (options.keep_gray && image.was_gray && format == ImageFormat::bmp)
+    lost.push_back("a BMP is written with three channels, also for a gray picture");
+  if (image.metadata == nullptr) return lost;
+  const Metadata metadata = options.strip_metadata ? colours_of(*image.metadata) : *image.metadata;
+  const int channels = writes_gray(image, format, options) ? 1 : 3;
+  const std::vector<std::string> more = format == ImageFormat::png   ? lost_in_png(metadata, channels)
+                                        : format == ImageFormat::jpg ? lost_in_jpeg(metadata, channels)
+                                                                     : lost_in_bmp(metadata);
+  lost.insert(lost.end(), more.begin(), more.end());
+  return lost;
+}
+
+void inherit_file(const Image& from, Image* to) {
+  to->format = from.format;
+  to->was_gray = from.was_gray;
+  to->was_16_bit = from.was_16_bit;
+  to->orientation = from.orientation;
+  to->metadata = from.metadata;
 }
 
 Status save_image(const Image& image, const std::filesystem::path& path, ImageFormat format,

@@ -5,10 +5,12 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "pipeline/metadata.h"
 #include "runtime/status.h"
 
 namespace gpen {
@@ -20,6 +22,11 @@ Result<ImageFormat> parse_image_format(const std::string& name);
 // By the first bytes. Code::io when it is none of them.
 Result<ImageFormat> sniff_image_format(std::span<const uint8_t> file);
 
+// The samples of a picture of 16 bits per channel, laid out as in Image.
+struct DeepSamples {
+  std::vector<uint16_t> rgb, alpha;
+};
+
 // An 8-bit RGB picture, rows from top to bottom, pixels interleaved without padding.
 struct Image {
   int width = 0, height = 0;
@@ -30,6 +37,10 @@ struct Image {
   bool was_gray = false;
   bool was_16_bit = false;
   int orientation = 1;  // EXIF value that was applied
+  // A 16-bit file's samples as they were read; null: 8 bits. They are never changed: whatever changes rgb leaves them
+  // alone, and a PNG gets them with the change added (pipeline/samples.h). Copies of the picture share them.
+  std::shared_ptr<const DeepSamples> deep;
+  std::shared_ptr<const Metadata> metadata;  // null: none; EXIF in it says upright, as the pixels are
 
   Image() = default;
   Image(int w, int h) : width(w), height(h), rgb(static_cast<size_t>(w) * static_cast<size_t>(h) * 3) {}
@@ -45,22 +56,31 @@ struct LoadOptions {
   size_t max_file_bytes = size_t{1} << 30;
 };
 
-// Gray becomes three equal channels; alpha is set aside; 16 bits are reduced to 8 by rounding; a JPEG's EXIF
-// orientation is applied. Code::io with a message that names the file (`name` for memory) and the reason.
+// Gray becomes three equal channels, CMYK RGB; alpha is set aside; 16 bits are rounded to 8 and kept beside; the EXIF
+// orientation is applied, and is 1 in the metadata that are kept. Code::io with a message that names the file (`name`
+// for memory) and the reason.
 Result<Image> load_image(const std::filesystem::path& path, const LoadOptions& options = {});
 Result<Image> load_image(std::span<const uint8_t> file, const std::string& name, const LoadOptions& options = {});
 
 struct SaveOptions {
-  int quality = 95;  // JPEG, 1 to 100
+  int quality = 95;             // JPEG, 1 to 100
+  bool keep_gray = false;       // a picture that was gray is written with one channel, its luma; BMP has none
+  bool strip_metadata = false;  // only what the colours mean is written: ICC profile, colour chunks
 };
 
-// PNG and BMP keep alpha; JPEG has none and drops it (drops_alpha() says so beforehand). The file appears complete or
-// not at all. Code::io "FILE: reason", Code::usage for a quality outside 1 to 100.
+// PNG and BMP keep alpha; JPEG has none and drops it. PNG keeps 16 bits, PNG and JPEG metadata (docs/photos.md). What
+// the format has no place for is dropped; lost_on_saving() says it beforehand. The file appears complete or not at all.
+// Code::io "FILE: reason", Code::usage for a quality outside 1 to 100.
 Status save_image(const Image& image, const std::filesystem::path& path, ImageFormat format,
                   const SaveOptions& options = {});
 Result<std::vector<uint8_t>> encode_image(const Image& image, ImageFormat format, const SaveOptions& options = {});
 inline bool drops_alpha(const Image& image, ImageFormat format) {
   return !image.alpha.empty() && format == ImageFormat::jpg;
 }
+// For people: what of the picture the format cannot hold, and what of the file it came from could not be kept.
+std::vector<std::string> lost_on_saving(const Image& image, ImageFormat format, const SaveOptions& options = {});
+
+// A picture made from another one takes over what its file was and carried, but no 16-bit samples.
+void inherit_file(const Image& from, Image* to);
 
 }  // namespace gpen

@@ -32,6 +32,36 @@ void for_each_jpeg_segment(Bytes file, const std::function<bool(uint8_t, Bytes)>
   }
 }
 
+Status check_jpeg_process(Bytes file) {
+  Status status;
+  for_each_jpeg_segment(file, [&](uint8_t marker, Bytes body) {
+    const bool frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+    if (!frame) return marker != 0xDA;  // behind the start of a scan there is none
+    const int kind = marker & 3, group = marker >> 2 & 3;
+    if (group >= 2)
+      status = fail(Code::io, "an arithmetic-coded JPEG: convert it to a baseline or progressive one");
+    else if (kind == 3)
+      status = fail(Code::io, "a lossless JPEG: convert it to a baseline or progressive one, or to PNG");
+    else if (group == 1)
+      status = fail(Code::io, "a hierarchical JPEG: convert it to a baseline or progressive one");
+    else if (!body.empty() && body[0] != 8)
+      status = fail(Code::io, "a JPEG of ", int{body[0]}, " bits per sample, only 8 are read: convert it to PNG");
+    return false;
+  });
+  return status;
+}
+
+bool is_plain_cmyk_jpeg(Bytes file) {
+  constexpr uint8_t kAdobe[] = {'A', 'd', 'o', 'b', 'e'};
+  bool adobe = false, four = false;
+  for_each_jpeg_segment(file, [&](uint8_t marker, Bytes body) {
+    if (marker == 0xEE && body.size() >= 12 && std::equal(kAdobe, kAdobe + 5, body.begin())) adobe = true;
+    if (marker >= 0xC0 && marker <= 0xC2 && body.size() >= 6) four = body[5] == 4;
+    return marker != 0xDA;
+  });
+  return four && !adobe;
+}
+
 Status check_jpeg_tables(Bytes file) {
   bool sound = true;
   for_each_jpeg_segment(file, [&](uint8_t marker, Bytes body) {

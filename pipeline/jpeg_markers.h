@@ -15,6 +15,13 @@ namespace gpen {
 void for_each_jpeg_segment(std::span<const uint8_t> file,
                            const std::function<bool(uint8_t marker, std::span<const uint8_t> body)>& visit);
 
+// Code::io, with the name of the process, for what is not decoded: lossless, hierarchical and arithmetic-coded JPEG,
+// and samples of other than 8 bits.
+Status check_jpeg_process(std::span<const uint8_t> file);
+
+// Four components without Adobe's marker: CMYK as printers count, 0 is no ink. With the marker it is inverted.
+bool is_plain_cmyk_jpeg(std::span<const uint8_t> file);
+
 // A Huffman table has at most 256 codes; stb_image 2.27 does not check and would write behind its table.
 // Code::io when a table claims more.
 Status check_jpeg_tables(std::span<const uint8_t> file);

@@ -1,302 +1,209 @@
 #include "pipeline/restore.h"
 
 #include <algorithm>
+#include <deque>
+#include <new>
 #include <utility>
 
-#include "pipeline/aligned_face.h"
-#include "pipeline/background.h"
 #include "pipeline/device_faces.h"
-#include "pipeline/drawing.h"
 #include "pipeline/face_batch.h"
-#include "pipeline/paste.h"
-#include "pipeline/stage_timer.h"
+#include "pipeline/photo_run.h"
 
 namespace gpen {
 
 namespace {
 
-// Where a pixel of the photo lies on a picture `scale` times as large, and back (half-pixel centres).
-Point enlarged(Point p, double scale) { return {(p.x + 0.5) * scale - 0.5, (p.y + 0.5) * scale - 0.5}; }
-Face enlarged(const Face& f, double scale) {
-  Face out = f;
-  const Point a = enlarged(Point{f.box.x0, f.box.y0}, scale), b = enlarged(Point{f.box.x1, f.box.y1}, scale);
-  out.box = {a.x, a.y, b.x, b.y};
-  for (Point& p : out.landmarks) p = enlarged(p, scale);
-  return out;
-}
+// Faces in one forward() on the processor. More are not faster (GPEN-256: 1 to 2 gains 5 %, 4 to 16 nothing), and take
+// memory that is then not in the caches.
+constexpr size_t kUsualBatch = 4;
 
-// What to inpaint is pure white: a sample of the crop that a white pixel was mixed into is made white.
-void mark_holes(const Image& picture, const Affine& to_picture, Image* crop, ThreadPool& pool) {
-  Plane holes(picture.width, picture.height), mixed(crop->width, crop->height);
-  for (size_t i = 0; i < holes.data.size(); ++i) {
-    const uint8_t* rgb = picture.rgb.data() + 3 * i;
-    holes.data[i] = rgb[0] == 255 && rgb[1] == 255 && rgb[2] == 255 ? 1.0f : 0.0f;
+// Photos that run short of memory fail by themselves.
+template <class Fn>
+Status within_memory(const Fn& fn) {
+  try {
+    return fn();
+  } catch (const std::bad_alloc&) {
+    return fail(Code::memory, "out of memory");
   }
-  warp_affine<float, float>(view(std::as_const(holes)), to_picture, view(mixed), pool);
-  for (size_t i = 0; i < mixed.data.size(); ++i)
-    if (mixed.data[i] > 0) std::fill_n(crop->rgb.data() + 3 * i, 3, uint8_t{255});
 }
 
-// One photo on its way through the pipeline.
-class Run {
+// Photos on their way through the pipeline together.
+class Group {
  public:
-  Run(const Models& models, ThreadPool& pool, const Image& photo, const RestoreOptions& options)
-      : models_(models),
-        pool_(pool),
-        photo_(photo),
-        options_(options),
-        device_(models.gpen->device()),
-        device_picture_(device_) {}
+  Group(const Models& models, ThreadPool& pool, std::span<const PhotoTask> tasks, const RestoreOptions& options,
+        Plane* default_mask)
+      : models_(models), pool_(pool), tasks_(tasks), options_(options), default_mask_(default_mask) {}
 
-  Result<RestoreResult> whole_photo(const std::vector<Face>* given) {
-    if (device_ != nullptr) (void)device_->finish();  // what an earlier photo left behind is no error of this one
-    GPEN_RETURN_IF_ERROR(upscale());
-    if (device_ != nullptr) GPEN_RETURN_IF_ERROR(device_picture_.upload(picture()));
-    GPEN_RETURN_IF_ERROR(find_faces(given));
-    if (device_ != nullptr) {
-      if (!found_.faces.empty()) GPEN_RETURN_IF_ERROR(restore_faces_on_device());
-      return finish();
-    }
-    PasteCanvas canvas(background_.width, background_.height);
-    batch_ = faces_per_forward(*models_.gpen, static_cast<int64_t>(found_.faces.size()), options_.batch,
-                               options_.memory_limit);
-    for (size_t first = 0, count = 0; first < found_.faces.size(); first += count) {
-      count = std::min(static_cast<size_t>(batch_), found_.faces.size() - first);
-      std::vector<AlignedFace> faces = align(first, count);
-      GPEN_RETURN_IF_ERROR(restore(first, &faces));
-      for (size_t i = 0; i < count; ++i) {
-        GPEN_RETURN_IF_ERROR(progress("paste", share(first + i)));
-        GPEN_ASSIGN(const Plane mask, parse(first + i, faces[i]));
-        paste(first + i, &faces[i], mask, &canvas);
-      }
-    }
-    {
-      const StageTimer timer(&result_.times, "paste");
-      canvas.blend_into(&background_, pool_);
-    }
-    return finish();
+  std::vector<Result<RestoreResult>> run() {
+    // What earlier photos left behind is no error of these.
+    if (models_.gpen->device() != nullptr) (void)models_.gpen->device()->finish();
+    for (size_t i = 0; i < tasks_.size() && !cancelled_; ++i) prepare(i);
+    if (!cancelled_) on_device() ? restore_on_device() : restore_here();
+    std::vector<Result<RestoreResult>> results(tasks_.size(), fail(Code::cancelled, "cancelled"));
+    for (size_t i = 0; i < members_.size(); ++i) results[i] = std::move(members_[i].result);
+    return results;
   }
-
-  // The picture is the face: it goes through the network as it is.
-  Result<RestoreResult> aligned_face();
 
  private:
-  Status progress(const char* stage, double fraction) const {
+  struct Member {
+    PhotoRun run;
+    Result<RestoreResult> result = fail(Code::cancelled, "cancelled");  // until it is known
+    size_t left = 0;                                                    // faces to restore; none after an error
+    bool failed = false;
+  };
+  // One face.
+  struct Slot {
+    Member* member;
+    size_t index;  // in its photo
+  };
+
+  bool on_device() const { return models_.gpen->device() != nullptr && !options_.aligned; }
+
+  Status progress(const char* stage, double fraction) {
     if (options_.progress == nullptr || options_.progress(stage, fraction)) return Status();
+    cancelled_ = true;
     return fail(Code::cancelled, "cancelled");
   }
   double share(size_t done) const {
-    return found_.faces.empty() ? 1 : static_cast<double>(done) / static_cast<double>(found_.faces.size());
+    return slots_.empty() ? 1 : static_cast<double>(done) / static_cast<double>(slots_.size());
   }
-  int side() const { return models_.gpen->arch().out_size; }
 
-  Status upscale();
-  Result<Detections> detect(const DetectionOptions& options);
-  Status restore_faces_on_device();
-  Status find_faces(const std::vector<Face>* given);
-  std::vector<AlignedFace> align(size_t first, size_t count);
-  Status restore(size_t first, std::vector<AlignedFace>* faces);
-  Result<Plane> parse(size_t index, const AlignedFace& face);
-  void paste(size_t index, AlignedFace* face, const Plane& mask, PasteCanvas* canvas);
-  Result<RestoreResult> finish();
+  void prepare(size_t photo);
+  void restore_here();
+  void restore_on_device();
+  std::span<Slot> next_batch();
+  Status restore(std::span<Slot> batch);
+  void take(const Slot& slot, AlignedFace* face, size_t i);
+  void finish(Member* member);
 
-  Image crop(const Alignment& alignment, int size) const;
+  static void give_up(Member* member, const Status& status) {
+    member->result = status;
+    member->failed = true;
+    member->left = 0;
+  }
 
   const Models& models_;
   ThreadPool& pool_;
-  const Image& photo_;
+  const std::span<const PhotoTask> tasks_;
   const RestoreOptions& options_;
-  double scale_ = 1;    // of the background, relative to the photo
-  Image enlargement_;   // the photo at that scale, plainly resized; empty when there is no upscaler
-  Image background_;    // what the faces are pasted into
-  Detections found_;    // on the enlargement
-  int64_t batch_ = 1;   // faces in one forward()
-  Plane default_mask_;  // made when first needed
-  RestoreResult result_;
-  const std::shared_ptr<Device> device_;  // where the faces are restored; null: here
-  DeviceImage device_picture_;            // picture(), there
-
-  const Image& picture() const { return enlargement_.empty() ? photo_ : enlargement_; }
+  Plane* const default_mask_;
+  std::deque<Member> members_;  // one for each photo, in order
+  std::vector<Slot> slots_;     // their faces
+  size_t done_ = 0;             // so many of them
+  size_t most_ = 1;             // faces in one forward()
+  bool cancelled_ = false;
 };
 
-Status Run::upscale() {
-  if (models_.upscaler == nullptr) {
-    background_ = photo_;
-    return Status();
-  }
-  GPEN_RETURN_IF_ERROR(progress("upscale", 0));
-  const StageTimer timer(&result_.times, "upscale");
-  const int factor = models_.upscaler->arch().scale;
-  UpscaleOptions options;
-  options.tile = options_.tile_size;
-  options.progress = [this](int done, int total) {
-    return progress("upscale", static_cast<double>(done) / total).ok();
+void Group::prepare(size_t photo) {
+  const PhotoTask& task = tasks_[photo];
+  Member& member = members_.emplace_back(Member{PhotoRun(models_, pool_, *task.photo, options_, default_mask_)});
+  const auto part = [&](const char* stage, double fraction) {
+    return progress(stage, (static_cast<double>(photo) + fraction) / static_cast<double>(tasks_.size()));
   };
-  GPEN_ASSIGN(background_, upscale_background(*models_.upscaler, photo_, options, pool_));
-  // A device has no more memory than it has: the faces need it now.
-  if (models_.upscaler->device() != nullptr) models_.upscaler->release_memory();
-  if (factor != 1) enlargement_ = enlarge(photo_, factor, pool_);
-  scale_ = factor;
+  const Status status = within_memory([&] { return member.run.prepare(task.given, part); });
+  if (!status.ok()) return give_up(&member, status);
+  member.left = member.run.faces();
+  for (size_t i = 0; i < member.left; ++i) slots_.push_back({&member, i});
+}
+
+// The next faces whose photos have no error; the others' are dropped.
+std::span<Group::Slot> Group::next_batch() {
+  const auto rest = slots_.begin() + static_cast<std::ptrdiff_t>(done_);
+  slots_.erase(std::remove_if(rest, slots_.end(), [](const Slot& s) { return s.member->failed; }), slots_.end());
+  return std::span(slots_).subspan(done_, std::min(most_, slots_.size() - done_));
+}
+
+void Group::restore_here() {
+  for (Member& m : members_)
+    if (!m.failed && m.left == 0) finish(&m);
+  // The same number in every batch, as far as there are so many: a new number is new memory.
+  const size_t usual = options_.batch > 0 ? static_cast<size_t>(options_.batch) : kUsualBatch;
+  most_ = static_cast<size_t>(faces_per_forward(*models_.gpen, static_cast<int64_t>(std::min(slots_.size(), usual)),
+                                                options_.batch, options_.memory_limit));
+  for (std::span<Slot> batch = next_batch(); !batch.empty() && !cancelled_; batch = next_batch()) {
+    const size_t count = batch.size();
+    const Status status = restore(batch);
+    // Which of the batch's photos is it? Each tries its faces without the others.
+    while (!status.ok() && !batch.empty() && !cancelled_) {
+      Member* const member = batch.front().member;
+      const auto end = std::find_if(batch.begin(), batch.end(), [&](const Slot& s) { return s.member != member; });
+      const std::span<Slot> own(batch.begin(), end);
+      const Status failure = own.size() == count ? status : restore(own);
+      if (!failure.ok() && !cancelled_) give_up(member, failure);
+      batch = batch.subspan(own.size());
+    }
+    done_ += count;
+  }
+}
+
+// These faces in one forward(), each then into its photo. An error is one of the forward(): no face has been taken.
+Status Group::restore(std::span<Slot> batch) {
+  std::vector<AlignedFace> faces;
+  const auto spent = [&](const char* stage, double ms) {  // the time belongs to every photo by its faces
+    for (const Slot& slot : batch) slot.member->run.spent(stage, ms / static_cast<double>(batch.size()));
+  };
+  const auto forward = [&]() -> Status {
+    for (const Slot& slot : batch) faces.push_back(slot.member->run.align(slot.index));
+    GPEN_RETURN_IF_ERROR(progress("restore", share(done_)));
+    const FaceBatchOptions options{options_.task, options_.lambda_id, options_.seed};
+    GPEN_ASSIGN(const int64_t at_once, restore_faces(*models_.gpen, options, pool_, &faces, spent));
+    if (at_once == static_cast<int64_t>(batch.size())) return Status();
+    most_ = static_cast<size_t>(at_once);
+    for (size_t i = 0; i < batch.size(); ++i)
+      if (i == 0 || batch[i].member != batch[i - 1].member)
+        batch[i].member->run.note(
+            concat("there was no memory for ", batch.size(), " faces at once: ", at_once, " at a time"));
+    return Status();
+  };
+  GPEN_RETURN_IF_ERROR(within_memory(forward));
+  for (size_t i = 0; i < batch.size() && !cancelled_; ++i) take(batch[i], &faces[i], i);
   return Status();
 }
 
-Status Run::find_faces(const std::vector<Face>* given) {
-  GPEN_RETURN_IF_ERROR(progress("detect", 0));
-  const StageTimer timer(&result_.times, "detect");
-  DetectionOptions options = options_.detection;
-  options.min_face *= scale_;
-  if (given != nullptr) {
-    for (const Face& f : *given) found_.faces.push_back(enlarged(f, scale_));
-    filter_faces(&found_.faces, options);
-  } else {
-    GPEN_ASSIGN(found_, detect(options));
-  }
-  // Landmarks that no similarity fits (a false alarm of the detector) cannot be cropped, and given ones may belong to
-  // another picture.
-  std::vector<Face> usable;
-  for (const Face& f : found_.faces) {
-    Result<Alignment> alignment = align_face(f.landmarks, side());
-    if (!alignment.ok()) {
-      result_.notes.push_back("a face was left out: " + alignment.status().message());
+// i: the place of the face in its batch.
+void Group::take(const Slot& slot, AlignedFace* face, size_t i) {
+  Member* const member = slot.member;
+  if (member->failed || !progress("paste", share(done_ + i)).ok()) return;
+  const Status status = within_memory([&] { return member->run.take(slot.index, face); });
+  *face = AlignedFace();
+  if (!status.ok()) return give_up(member, status);
+  if (--member->left == 0) finish(member);
+}
+
+void Group::restore_on_device() {
+  std::vector<DevicePhoto> photos;
+  std::vector<Member*> owners;
+  for (Member& m : members_) {
+    if (m.left == 0) continue;
+    Result<DevicePhoto> photo = m.run.on_device();
+    if (!photo.ok()) {
+      give_up(&m, photo.status());
       continue;
     }
-    if (reach_of_crop(alignment->forward, side(), picture().width, picture().height).empty()) {
-      result_.notes.push_back("a face was left out: it lies outside of the picture");
-      continue;
-    }
-    usable.push_back(f);
-    FaceReport report;
-    report.face = enlarged(f, 1 / scale_);
-    report.alignment = *alignment;
-    result_.faces.push_back(report);
+    photos.push_back(std::move(photo).value());
+    owners.push_back(&m);
   }
-  found_.faces = std::move(usable);
-  if (found_.faces.empty()) result_.notes.push_back("no face found");
-  return Status();
-}
-
-Result<Detections> Run::detect(const DetectionOptions& options) {
-  if (device_ == nullptr || models_.detector->device() != device_)
-    return detect_faces(*models_.detector, picture(), options, pool_);
-  GPEN_RETURN_IF_ERROR(check(options));
-  const double scale = detection_scale(picture().width, picture().height, options);
-  GPEN_ASSIGN(const DeviceDetectorInput input, prepare_detector_input(device_picture_, scale));
-  TensorView view = make_view(input.data.floats(), 1, 3, input.height, input.width);
-  view.on_device = true;
-  return detect_faces(*models_.detector, view, scale, options);
-}
-
-Status Run::restore_faces_on_device() {
-  DeviceImage background(device_);
-  GPEN_RETURN_IF_ERROR(background.set_size(background_.width, background_.height));
-  if (models_.upscaler == nullptr)  // the photo itself
-    device_->copy(background.data(), device_picture_.data(), device_picture_.elements());
-  else
-    GPEN_RETURN_IF_ERROR(background.upload(background_));
-  const DeviceFaces faces{models_,  pool_,
-                          options_, found_.faces,
-                          scale_,   [this](const char* stage, double fraction) { return progress(stage, fraction); }};
-  GPEN_RETURN_IF_ERROR(restore_on_device(faces, device_picture_, &background, &result_));
-  return background.download(&background_);
-}
-
-Image Run::crop(const Alignment& alignment, int size) const {
-  Image out(size, size);
-  warp_affine(view(picture()), alignment.inverse, view(out), pool_);
-  if (options_.task == Task::inpaint) mark_holes(picture(), alignment.inverse, &out, pool_);
-  return out;
-}
-
-std::vector<AlignedFace> Run::align(size_t first, size_t count) {
-  const StageTimer timer(&result_.times, "align");
-  const int in_side = models_.gpen->arch().in_size;
-  std::vector<AlignedFace> faces(count);
-  for (size_t i = 0; i < count; ++i) {
-    const Alignment& out = result_.faces[first + i].alignment;
-    faces[i].original = crop(out, side());
-    // found_ holds only faces that can be aligned.
-    const Alignment in = in_side == side() ? out : align_face(found_.faces[first + i].landmarks, in_side).value();
-    faces[i].input = in_side == side() ? faces[i].original : crop(in, in_side);
-    faces[i].photo_scale = in.inverse.scale() / scale_;
+  const DeviceFaces faces{models_, pool_, options_,
+                          [this](const char* stage, double done) { return progress(stage, done); }};
+  const Status status = gpen::restore_on_device(faces, photos);
+  for (size_t i = 0; i < photos.size(); ++i) {
+    const Status& own = status.ok() ? photos[i].status : status;
+    if (!own.ok()) give_up(owners[i], own);
   }
-  return faces;
+  done_ = slots_.size();
+  for (Member& m : members_)
+    if (!m.failed && !cancelled_) finish(&m);
 }
 
-Status Run::restore(size_t first, std::vector<AlignedFace>* faces) {
-  GPEN_RETURN_IF_ERROR(progress("restore", share(first)));
-  const FaceBatchOptions options{options_.task, options_.lambda_id, options_.seed};
-  const auto spent = [this](const char* stage, double ms) { StageTimer::add(&result_.times, stage, ms); };
-  GPEN_ASSIGN(const int64_t at_once, restore_faces(*models_.gpen, options, pool_, faces, spent));
-  if (at_once < static_cast<int64_t>(faces->size())) {
-    result_.notes.push_back(
-        concat("there was no memory for ", faces->size(), " faces at once: ", at_once, " at a time"));
-    batch_ = at_once;
-  }
-  for (size_t i = 0; i < faces->size(); ++i) {
-    FaceReport& report = result_.faces[first + i];
-    report.degradation = (*faces)[i].degradation;
-    report.has_degradation = (*faces)[i].has_degradation;
-    if (!options_.keep_crops) continue;
-    result_.crops.push_back((*faces)[i].original);
-    result_.restored.push_back((*faces)[i].restored);
-  }
-  return Status();
-}
-
-// The mask of one face, at its side. The parser sees the restored face.
-Result<Plane> Run::parse(size_t index, const AlignedFace& face) {
-  const StageTimer timer(&result_.times, models_.parser == nullptr ? "paste" : "parse");
-  if (models_.parser == nullptr) {
-    if (default_mask_.data.empty()) default_mask_ = default_mask(side(), pool_);
-    return default_mask_;
-  }
-  const ParseNetArch& arch = models_.parser->arch();
-  const int64_t plane = int64_t{arch.size} * arch.size;
-  std::vector<float> resized(static_cast<size_t>(3 * plane)), input(resized.size());
-  std::vector<float> logits(static_cast<size_t>(arch.classes * plane));
-  resize_bilinear(view(face.restored), Pixels<float>{resized.data(), arch.size, arch.size, 3}, pool_);
-  for (int64_t c = 0; c < 3; ++c)
-    for (int64_t i = 0; i < plane; ++i)
-      input[static_cast<size_t>(c * plane + i)] = (resized[static_cast<size_t>(3 * i + c)] / 255.0f - 0.5f) / 0.5f;
-  GPEN_RETURN_IF_ERROR(models_.parser->forward(make_view(input.data(), 1, 3, arch.size, arch.size),
-                                               make_view(logits.data(), 1, arch.classes, arch.size, arch.size),
-                                               TensorView()));
-  result_.faces[index].parsed = true;
-  return parsed_mask(logits.data(), arch.classes, arch.size, side(), pool_);
-}
-
-void Run::paste(size_t index, AlignedFace* face, const Plane& mask, PasteCanvas* canvas) {
-  const StageTimer timer(&result_.times, "paste");
-  FaceReport& report = result_.faces[index];
-  Image& restored = face->restored;
-  if (found_.faces[index].box.smaller_side() < kSmallFace) {
-    Image smooth(side(), side());
-    smooth_121(view(std::as_const(restored)), view(smooth), pool_);
-    std::swap(restored, smooth);
-    report.smoothed = true;
-  }
-  blend(restored.rgb, face->original.rgb, options_.alpha, restored.rgb);
-  canvas->add(view(std::as_const(restored)), mask, report.alignment.forward, pool_);
-}
-
-Result<RestoreResult> Run::aligned_face() {
-  GPEN_ASSIGN(result_, restore_aligned_face(*models_.gpen, photo_, options_, pool_));
-  background_ = std::move(result_.image);
-  scale_ = scale_of_aligned_face(*models_.gpen, photo_);
-  return finish();
-}
-
-Result<RestoreResult> Run::finish() {
-  if (options_.draw_boxes) {
-    std::vector<Face> faces;
-    for (const FaceReport& r : result_.faces) faces.push_back(r.face);
-    draw_faces(&background_, faces, scale_);
-  }
-  if (options_.compare) result_.comparison = side_by_side(photo_, background_, pool_);
-  if (photo_.was_16_bit) result_.notes.push_back("the picture's 16 bits per channel were reduced to 8");
-  result_.image = std::move(background_);
-  GPEN_RETURN_IF_ERROR(progress("paste", 1));
-  return std::move(result_);
+void Group::finish(Member* member) {
+  const Status status = within_memory([&]() -> Status {
+    member->result = member->run.finish();
+    return member->result.status();
+  });
+  if (!status.ok()) return give_up(member, status);
+  const bool last =
+      std::all_of(members_.begin(), members_.end(), [](const Member& m) { return m.failed || m.result.ok(); });
+  if (last && !progress("paste", 1).ok()) give_up(member, fail(Code::cancelled, "cancelled"));
 }
 
 }  // namespace
@@ -317,14 +224,40 @@ Restorer::Restorer(Models models, std::shared_ptr<ThreadPool> pool)
 
 Result<RestoreResult> Restorer::restore(const Image& photo, const RestoreOptions& options,
                                         const std::vector<Face>* given) {
-  GPEN_RETURN_IF_ERROR(check(options));
-  if (photo.empty()) return fail(Code::usage, "the photo has no pixels");
+  const PhotoTask task{&photo, given};
+  return std::move(restore_together({&task, 1}, options).front());
+}
+
+std::vector<Result<RestoreResult>> Restorer::restore_together(std::span<const PhotoTask> photos,
+                                                              const RestoreOptions& options) {
+  std::vector<Result<RestoreResult>> results(photos.size(), Status());
+  std::vector<PhotoTask> sound;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < photos.size(); ++i) {
+    const Status status = check(photos[i], options);
+    results[i] = status;
+    if (!status.ok()) continue;
+    sound.push_back(photos[i]);
+    places.push_back(i);
+  }
+  const auto run = [&](std::span<const PhotoTask> group, const size_t* place) {
+    for (Result<RestoreResult>& result : Group(models_, *pool_, group, options, &default_mask_).run())
+      results[*place++] = std::move(result);
+  };
+  if (!sound.empty()) run(sound, places.data());
+  // What had no memory beside the others may have it alone.
+  for (size_t i = 0; i < sound.size() && sound.size() > 1; ++i)
+    if (results[places[i]].status().code() == Code::memory) run({&sound[i], 1}, &places[i]);
+  return results;
+}
+
+Status Restorer::check(const PhotoTask& task, const RestoreOptions& options) const {
+  GPEN_RETURN_IF_ERROR(gpen::check(options));
+  if (task.photo == nullptr || task.photo->empty()) return fail(Code::usage, "the photo has no pixels");
   if (models_.gpen == nullptr) return fail(Code::usage, "there is no network to restore faces with");
-  Run run(models_, *pool_, photo, options);
-  if (options.aligned) return run.aligned_face();
-  if (models_.detector == nullptr && given == nullptr)
+  if (!options.aligned && models_.detector == nullptr && task.given == nullptr)
     return fail(Code::usage, "without a detector the faces must be given, or the picture be an aligned face");
-  return run.whole_photo(given);
+  return Status();
 }
 
 }  // namespace gpen

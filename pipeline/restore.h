@@ -2,11 +2,13 @@
 //
 //   photo - detect - align - restore - parse - paste back - photo        (background: upscale)
 //
-// Restorer::restore() reads like this drawing. docs/pipeline.md has the formulas and the options in full.
+// Restorer::restore_together() leads photos along it, and their faces through the network in common batches.
+// docs/pipeline.md has the formulas and the options in full.
 #pragma once
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@
 #include "pipeline/alignment.h"
 #include "pipeline/degradation.h"
 #include "pipeline/detection.h"
+#include "pipeline/geometry.h"
 #include "pipeline/image.h"
 #include "pipeline/tasks.h"
 
@@ -42,15 +45,16 @@ struct RestoreOptions {
   double lambda_id = 0.1;      // closed-loop consistency, 0..1; 0: exactly the network's output
   double alpha = 1;            // restored * alpha + original * (1 - alpha), 0..1
   int tile_size = 0;           // background upscaler, input pixels; 0: in one piece
-  // Most faces in one forward(); 0: as many as memory_limit allows. Where their memory is refused there are fewer, and
-  // a note says so.
+  // Most faces in one forward(); 0: 4 on the processor, on a device as many as memory_limit allows. Where their memory
+  // is refused there are fewer, and a note says so.
   int batch = 0;
-  // Bytes for the network's activations; one face is always tried. On a device half of its free memory, if that is more.
+  // Bytes for the network's activations; one face is always tried. On a device half of its free memory, if that is
+  // more.
   size_t memory_limit = size_t{1} << 29;
-  uint64_t seed = 0;                      // noise of networks whose output is larger than their input
-  bool keep_crops = false;                // fill RestoreResult::crops and restored
-  bool draw_boxes = false;                // boxes and landmarks drawn on the result
-  bool compare = false;                   // fill RestoreResult::comparison
+  uint64_t seed = 0;        // noise of networks whose output is larger than their input
+  bool keep_crops = false;  // fill RestoreResult::crops and restored
+  bool draw_boxes = false;  // boxes and landmarks drawn on the result
+  bool compare = false;     // fill RestoreResult::comparison
   Progress progress;
 };
 // Code::usage for a value out of range.
@@ -80,6 +84,12 @@ struct RestoreResult {
   std::vector<std::string> notes;  // what a person should know: "no face found", ...
 };
 
+struct PhotoTask {
+  const Image* photo = nullptr;
+  // Faces to restore instead of detecting them (landmarks and boxes in photo pixels); null: detect.
+  const std::vector<Face>* given = nullptr;
+};
+
 class Restorer {
  public:
   Restorer(Models models, std::shared_ptr<ThreadPool> pool);
@@ -92,12 +102,23 @@ class Restorer {
   Result<RestoreResult> restore(const Image& photo, const RestoreOptions& options,
                                 const std::vector<Face>* given = nullptr);
 
+  // Several photos whose faces share the network's batches: one result per photo, in order, with the bytes that
+  // restore() gives for it alone. One photo's failure leaves the others alone; one that finds no memory beside the
+  // others is tried once more by itself. All photos' pictures are held at once. options.progress is told how much of
+  // the whole group's stage is done; when it cancels, the photos that are not done have Code::cancelled. The time of
+  // a batch is shared out to its photos by their faces.
+  std::vector<Result<RestoreResult>> restore_together(std::span<const PhotoTask> photos, const RestoreOptions& options);
+
   const Models& models() const { return models_; }
   ThreadPool& pool() const { return *pool_; }
+  const std::shared_ptr<ThreadPool>& shared_pool() const { return pool_; }
 
  private:
+  Status check(const PhotoTask& task, const RestoreOptions& options) const;
+
   Models models_;
   std::shared_ptr<ThreadPool> pool_;
+  Plane default_mask_;  // of a face without a parser, from the first photo on
 };
 
 }  // namespace gpen

@@ -53,6 +53,11 @@ class Device {
     if (Status s = finish(); !s.ok()) note_error(std::move(s));
   }
   virtual size_t free_bytes() = 0;
+  // Bytes of all upload() and download() so far.
+  struct Traffic {
+    size_t up = 0, down = 0;
+  };
+  const Traffic& traffic() const { return traffic_; }
 
   // Records what `work` puts on the stream instead of running it. Only kernels, copy() and clear() may be in it.
   virtual Result<std::unique_ptr<RecordedWork>> record(const std::function<void()>& work) = 0;
@@ -76,6 +81,7 @@ class Device {
   DeviceInfo info_;
   const GpuKernels* kernels_ = nullptr;
   unsigned* counters_ = nullptr;
+  Traffic traffic_;
 
  private:
   Status first_error_;

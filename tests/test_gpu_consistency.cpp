@@ -52,6 +52,11 @@ class GpuConsistency : public DevicePictures {
   DeviceConsistency make(const Sizes& size) {
     return DeviceConsistency::make(device_, size.input, size.output).value();
   }
+  static Status enforce(DeviceConsistency& consistency, const Sizes& size, const DeviceBuffer& input,
+                        const DeviceBuffer& output, double lambda, const Degradation& d) {
+    GPEN_RETURN_IF_ERROR(consistency.prepare({make_band(d, size.input, size.output)}));
+    return consistency.enforce(0, input.floats(), output.floats(), lambda);
+  }
 };
 INSTANTIATE_TEST_SUITE_P(Device, GpuConsistency, testing::ValuesIn(picture_cases()), case_name);
 
@@ -80,7 +85,7 @@ TEST_P(GpuConsistency, GivesTheProcessorsAnswer) {
             enforce_consistency(f.input.data(), size.input, expected.data(), size.output, lambda, cases[which], pool_)
                 .ok());
         const DeviceBuffer output = on_device(f.output);
-        ASSERT_TRUE(consistency.enforce(input.floats(), output.floats(), lambda, cases[which]).ok());
+        ASSERT_TRUE(enforce(consistency, size, input, output, lambda, cases[which]).ok());
         const std::vector<float> got = back(output.floats(), f.output.size());
         EXPECT_LE(largest_difference(got, expected), 2e-5 * range);
         EXPECT_GT(largest_difference(got, f.output), 1e-3) << "something has been done";
@@ -96,7 +101,8 @@ TEST_P(GpuConsistency, LambdaZeroChangesNoBit) {
   f.output[6] = std::numeric_limits<float>::quiet_NaN();
   f.output[7] = std::numeric_limits<float>::denorm_min();
   const DeviceBuffer input = on_device(f.input), output = on_device(f.output);
-  ASSERT_TRUE(make(size).enforce(input.floats(), output.floats(), 0, f.estimated).ok());
+  DeviceConsistency consistency = make(size);
+  ASSERT_TRUE(enforce(consistency, size, input, output, 0, f.estimated).ok());
   const std::vector<float> got = back(output.floats(), f.output.size());
   EXPECT_EQ(std::memcmp(got.data(), f.output.data(), got.size() * sizeof(float)), 0);
 }
@@ -107,7 +113,7 @@ TEST_P(GpuConsistency, AnUnchangedInputStays) {
   const DeviceBuffer input = on_device(f.input), output = on_device(f.input);
   DeviceConsistency consistency = make(size);
   for (const Degradation& d : degradations(f, size.input))
-    ASSERT_TRUE(consistency.enforce(input.floats(), output.floats(), 1, d).ok());
+    ASSERT_TRUE(enforce(consistency, size, input, output, 1, d).ok());
   EXPECT_LE(largest_difference(back(output.floats(), f.input.size()), f.input), 1e-6);
 }
 
@@ -160,7 +166,7 @@ TEST_P(GpuConsistency, RefusesWhatMakesNoSense) {
   const DeviceBuffer input = on_device(f.input), output = on_device(f.output);
   DeviceConsistency consistency = make(size);
   for (double lambda : {-0.1, 1.01, std::numeric_limits<double>::quiet_NaN()})
-    EXPECT_EQ(consistency.enforce(input.floats(), output.floats(), lambda, f.estimated).code(), Code::usage);
+    EXPECT_EQ(enforce(consistency, size, input, output, lambda, f.estimated).code(), Code::usage);
   EXPECT_EQ(back(output.floats(), f.output.size()), f.output);
   for (const int band : {0, 17}) {
     kernels().consistency.forward(*device_, {16, input.floats(), input.floats()}, input.floats(), band, output.floats(),

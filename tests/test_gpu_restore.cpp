@@ -86,6 +86,40 @@ TEST_P(GpuRestore, HalfPrecisionStaysClose) {
   EXPECT_LE(largest_difference(got->image, expected->image), 2);
 }
 
+// The photo goes up and the result comes down, once; the mask goes up once, and whether a forward's values are finite
+// comes down.
+TEST_P(GpuRestore, UpscalesThereAndMovesNothingTwice) {
+  constexpr size_t kMask = kSide * kSide * sizeof(float), kFlag = sizeof(unsigned);
+  Photo photo = photo_with(1);
+  photo.image.alpha.resize(static_cast<size_t>(photo.image.pixels()), 200);
+  const auto run = [&](const Processor& where, int scale, bool faces) {
+    Models models;
+    models.gpen = negative_on(where);
+    if (scale > 0) models.upscaler = small_upscaler(scale, where);
+    const std::vector<Face> none;
+    const size_t up = where.device != nullptr ? where.device->traffic().up : 0;
+    const size_t down = where.device != nullptr ? where.device->traffic().down : 0;
+    auto result = Restorer(models, where.pool).restore(photo.image, published(), faces ? &photo.faces : &none);
+    EXPECT_TRUE(result.ok()) << result.status().message();
+    if (where.device != nullptr && result.ok()) {
+      SCOPED_TRACE(concat("x", scale, faces ? "" : ", no faces"));
+      EXPECT_EQ(where.device->traffic().up - up, photo.image.rgb.size() + (faces ? kMask : 0));
+      EXPECT_EQ(where.device->traffic().down - down,
+                (faces || scale > 0 ? result->image.rgb.size() : 0) + (faces ? kFlag : 0));
+    }
+    return std::move(result).value();
+  };
+  for (const int scale : {0, 1, 2})
+    for (const bool faces : {true, false}) {
+      if (scale == 2 && !faces) continue;
+      const RestoreResult expected = run({shared_pool()}, scale, faces), got = run(on(device()), scale, faces);
+      EXPECT_GE(largest_difference(got.image, expected.image), 0);
+      EXPECT_LE(largest_difference(got.image, expected.image), 1);
+      EXPECT_EQ(got.image.alpha, expected.image.alpha);
+      EXPECT_EQ(got.image.width, photo.image.width * std::max(1, scale));
+    }
+}
+
 TEST_P(GpuRestore, SeveralDevicesGiveWhatOneGives) {
   const Models there = {negative_on(on(device())), nullptr, nullptr, nullptr};
   const auto second = device_of(GetParam());
@@ -116,6 +150,36 @@ TEST_P(GpuRestore, SeveralDevicesGiveWhatOneGives) {
     if (one[i].ok() && two[i].ok()) {
       EXPECT_EQ(one[i]->image.rgb, two[i]->image.rgb) << i;
     }
+  }
+}
+
+// Photos that share batches: the bytes that each gets alone; one that cannot be restored leaves the others alone.
+TEST_P(GpuRestore, PhotosTogetherAreWhatTheyAreAlone) {
+  Models models;
+  models.gpen = negative_on(on(device()));
+  Restorer restorer(models, shared_pool());
+  const std::vector<Photo> photos = {photo_with(2), photo_with(1), photo_with(3)};
+  const Photo no_face{test_picture(40, 30), {}};
+  const Image empty;
+  RestoreOptions options;
+  options.keep_crops = true;
+  options.batch = 4;  // 2 + 1 + 1, 2
+  const std::vector<PhotoTask> tasks = {{&photos[0].image, &photos[0].faces},
+                                        {&photos[1].image, &photos[1].faces},
+                                        {&no_face.image, &no_face.faces},
+                                        {&empty, &no_face.faces},
+                                        {&photos[2].image, &photos[2].faces}};
+  const auto together = restorer.restore_together(tasks, options);
+  ASSERT_EQ(together.size(), tasks.size());
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const auto alone = restorer.restore(*tasks[i].photo, options, tasks[i].given);
+    ASSERT_EQ(together[i].status().code(), i == 3 ? Code::usage : Code::ok) << together[i].status().message();
+    if (!alone.ok()) continue;
+    EXPECT_EQ(together[i]->image.rgb, alone->image.rgb) << i;
+    EXPECT_EQ(together[i]->notes, alone->notes) << i;
+    ASSERT_EQ(together[i]->restored.size(), tasks[i].given->size()) << i;
+    for (size_t k = 0; k < alone->restored.size(); ++k)
+      EXPECT_EQ(together[i]->restored[k].rgb, alone->restored[k].rgb) << i << " face " << k;
   }
 }
 

@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "convert/checkpoint.h"
-#include "support/shared_data.h"
-#include "weights/synth.h"
+#include "support/pipeline_networks.h"
 
 namespace gpen {
 namespace {
@@ -28,22 +27,7 @@ std::shared_ptr<ThreadPool> pool() {
   return threads;
 }
 
-// A small network of formula weights: nothing shared is needed.
-RrdbNet small_net(int scale) {
-  RrdbNetArch arch;
-  arch.scale = scale;
-  arch.features = 16;
-  arch.growth = 16;
-  arch.blocks = 1;
-  auto store = synthesize(Architecture(arch), SynthKind::formula, "background.");
-  EXPECT_TRUE(store.ok()) << store.status().message();
-  // Formula weights answer with values around 0, half of which would be cut off: 0.5 on the last bias keeps them.
-  std::vector<float> bias(3, 0.5f);
-  store->add("conv_last.bias", {3}, bias);
-  auto net = RrdbNet::load(*store, pool());
-  EXPECT_TRUE(net.ok()) << net.status().message();
-  return std::move(net).value();
-}
+RrdbNet small_net(int scale) { return std::move(*test::small_upscaler(scale, pool())); }
 
 // What the network answers for the whole picture, [0,1] in and not clamped.
 std::vector<float> answer(RrdbNet& net, const Image& photo) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "runtime/status.h"
@@ -24,5 +25,10 @@ class AtomicFile {
   std::filesystem::path path_, temporary_;
   int fd_ = -1;
 };
+
+// Removes from the folder the temporary files that a killed process has left, of the targets (names in this folder)
+// that `ours` is true for. A file that a process still writes stays (it is locked); so does one that cannot be locked
+// or removed.
+void remove_unfinished(const std::filesystem::path& folder, const std::function<bool(const std::string& target)>& ours);
 
 }  // namespace gpen

@@ -107,11 +107,13 @@ class CudaDevice : public Device {
   // Waits: when the source of a copy from pageable memory has been read is not specified otherwise.
   void upload(void* to, const void* from, size_t bytes) override {
     use();
+    traffic_.up += bytes;
     GPEN_CUDA_NOTE(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_));
     GPEN_CUDA_NOTE(cudaStreamSynchronize(stream_));
   }
   void download(void* to, const void* from, size_t bytes) override {
     use();
+    traffic_.down += bytes;
     GPEN_CUDA_NOTE(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_));
     GPEN_CUDA_NOTE(cudaStreamSynchronize(stream_));
   }

@@ -54,10 +54,12 @@ class EmulatedDevice : public Device {
   }
   void upload(void* to, const void* from, size_t bytes) override {
     refuse_recording("upload");
+    traffic_.up += bytes;
     move(to, from, bytes);
   }
   void download(void* to, const void* from, size_t bytes) override {
     refuse_recording("download");
+    traffic_.down += bytes;
     move(to, from, bytes);
   }
   void copy(void* to, const void* from, size_t bytes) override {

@@ -48,6 +48,28 @@ inline std::shared_ptr<GpenNet> analytic(SynthKind kind, const std::string& arch
   return std::make_shared<GpenNet>(std::move(net).value());
 }
 
+// A background upscaler of formula weights, as small as they come; on the processor or a device.
+inline std::shared_ptr<RrdbNet> small_upscaler(int scale, const Processor& where) {
+  RrdbNetArch arch;
+  arch.scale = scale;
+  arch.features = arch.growth = 16;
+  arch.blocks = 1;
+  auto store = synthesize(Architecture(arch), SynthKind::formula, "background.");
+  if (!store.ok()) {
+    ADD_FAILURE() << store.status().message();
+    return nullptr;
+  }
+  // Formula weights answer with values around 0, half of which would be cut off: 0.5 on the last bias keeps them.
+  const std::vector<float> bias(3, 0.5f);
+  store->add("conv_last.bias", {3}, bias);
+  auto net = RrdbNet::load(*store, where);
+  if (!net.ok()) {
+    ADD_FAILURE() << net.status().message();
+    return nullptr;
+  }
+  return std::make_shared<RrdbNet>(std::move(net).value());
+}
+
 // lambda 0: the network's output as it is.
 inline RestoreOptions published() {
   RestoreOptions o;

@@ -1,0 +1,284 @@
+#include "app/restore_batch.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "app/interrupt.h"
+#include "app/picture_input.h"
+#include "app/progress.h"
+#include "app/read_ahead.h"
+#include "app/restore_outputs.h"
+#include "pipeline/distribute.h"
+
+namespace gpen::app {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+// Pixels that are held at once: 3 bytes each while they wait, some 16 while their faces are restored.
+constexpr int64_t kPixelsAhead = 32'000'000;
+constexpr int64_t kPixelsBehind = 32'000'000;
+constexpr int64_t kPixelsTogether = 16'000'000;
+// Photos whose faces share batches. More would only wait longer for each other.
+constexpr size_t kPhotosTogether = 16;
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// How far photos have come, by the stages that report progress; their shares are rough.
+double position(const std::string& stage, double fraction, bool upscales) {
+  struct Share {
+    const char* stage;
+    double begin, length;
+  };
+  static constexpr Share kShares[] = {{"detect", 0, 0.2}, {"restore", 0.2, 0.7}, {"paste", 0.9, 0.1}};
+  const double background = upscales ? 0.8 : 0;
+  if (stage == "upscale") return fraction * background;
+  for (const Share& share : kShares) {
+    if (stage == share.stage) return background + (1 - background) * (share.begin + share.length * fraction);
+  }
+  return background;
+}
+
+// Threads beside those that compute. A processor's own cores are the network's: one thread each fills the gaps. A
+// device leaves the cores to them.
+size_t helpers(const std::vector<Processor>& places, size_t photos) {
+  if (photos < 2) return 0;
+  size_t cores = 0;
+  for (const Processor& place : places) cores += place.device != nullptr ? static_cast<size_t>(place.pool->size()) : 0;
+  return std::min(std::clamp<size_t>(cores / 2, 1, 16), photos);
+}
+
+class Batch {
+ public:
+  Batch(const RestoreRun& run, const std::vector<Processor>& places, const std::vector<LoadedModels>& models)
+      : run_(run),
+        arguments_(run.arguments),
+        kept_(run.read),
+        reports_(run.inputs.items.size()),
+        settled_(reports_.size(), false),
+        bar_("photos", static_cast<int64_t>(reports_.size())),
+        workers_left_(places.size()) {
+    for (size_t i = 0; i < places.size(); ++i) restorers_.emplace_back(models[i].networks, places[i].pool);
+    threads_ = helpers(places, reports_.size());
+  }
+
+  Result<BatchResult> all() {
+    const Clock::time_point start = Clock::now();
+    {
+      WriteBehind writer(threads_, kPixelsBehind);
+      ReadAhead reader(
+          {reports_.size(), threads_, kPixelsAhead, [this](size_t photo) { return read(photo); }, interrupted});
+      const auto work = [&](size_t place, size_t) {
+        serve(restorers_[place], reader, writer);
+        return true;
+      };
+      GPEN_RETURN_IF_ERROR(distribute({restorers_.size(), restorers_.size(), work, nullptr, nullptr}).status());
+      writer.finish();
+    }
+    BatchResult result;
+    for (size_t i = 0; i < reports_.size(); ++i)
+      if (settled_[i]) result.reports.push_back(std::move(reports_[i]));
+    result.seconds = ms_since(start) / 1000;
+    return result;
+  }
+
+ private:
+  // Why the photo needs nothing; empty: it does.
+  std::string why_skip(const PhotoReport& report) const;
+  std::optional<ReadPhoto> read(size_t photo);
+  void serve(Restorer& restorer, ReadAhead& reader, WriteBehind& writer);
+  std::vector<Result<RestoreResult>> restore(Restorer& restorer, const std::vector<ReadPhoto>& group);
+  // Fills the rest of the photo's report.
+  Status write(size_t photo, const RestoreResult& result, PhotoReport* report) const;
+  void settle(size_t photo, PhotoReport report);
+  void print(const PhotoReport& report);
+
+  bool nothing_to_write(const RestoreResult& result) const {
+    const bool upscaled = restorers_.front().models().upscaler != nullptr;
+    return result.faces.empty() && !upscaled && !arguments_.restore.aligned;
+  }
+  PhotoReport begin_report(size_t photo) const {
+    PhotoReport report;
+    report.input = run_.inputs.items[photo].name;
+    report.output = run_.plan.paths[photo].string();
+    return report;
+  }
+  void settle(size_t photo, PhotoReport report, const Status& status) {
+    if (status.code() == Code::cancelled && interrupted()) return;  // left for another run
+    report.code = status.code();
+    report.error = status.message();
+    for (const StageTime& stage : report.times) report.seconds += stage.ms / 1000;
+    settle(photo, std::move(report));
+  }
+
+  const RestoreRun& run_;
+  const RestoreArguments& arguments_;
+  const ProtectedInputs kept_;
+  std::vector<Restorer> restorers_;
+  size_t threads_ = 0;  // that read, and as many that write
+
+  std::mutex mutex_;  // of these four
+  std::vector<PhotoReport> reports_;
+  std::vector<bool> settled_;
+  size_t printed_ = 0;  // the first so many photos
+  ProgressBar bar_;
+  std::atomic<size_t> settled_count_{0}, restored_{0};
+  std::atomic<size_t> workers_left_;
+};
+
+std::string Batch::why_skip(const PhotoReport& report) const {
+  std::error_code ignored;
+  if (!arguments_.skip_existing) return {};
+  if (fs::exists(report.output, ignored)) return report.output + " exists";
+  const bool faceless = run_.lines != nullptr && run_.lines->earlier_status(report.input, report.output) == "no_face";
+  return faceless ? "an earlier run found no face in it" : "";
+}
+
+// Any thread.
+std::optional<ReadPhoto> Batch::read(size_t photo) {
+  PhotoReport report = begin_report(photo);
+  Status status;
+  try {
+    report.reason = why_skip(report);
+    if (!report.reason.empty()) {
+      report.state = PhotoReport::State::skipped;
+      std::error_code ignored;
+      if (fs::exists(report.output, ignored)) report.outputs = {report.output};
+      settle(photo, std::move(report), Status());
+      return std::nullopt;
+    }
+    const Clock::time_point start = Clock::now();
+    Result<Image> picture = read_picture(run_.inputs.items[photo]);
+    if (picture.ok()) return ReadPhoto{photo, std::move(picture).value(), ms_since(start)};
+    status = picture.status();
+  } catch (const std::bad_alloc&) {
+    status = fail(Code::memory, report.input, ": out of memory");
+  }
+  settle(photo, std::move(report), status);
+  return std::nullopt;
+}
+
+std::vector<Result<RestoreResult>> Batch::restore(Restorer& restorer, const std::vector<ReadPhoto>& group) {
+  RestoreOptions options = arguments_.restore;
+  const bool upscales = restorer.models().upscaler != nullptr;
+  options.progress = [&](const char* stage, double fraction) {
+    // What has been restored but not been printed yet counts as well.
+    const double ahead = static_cast<double>(restored_.load()) - static_cast<double>(settled_count_.load());
+    bar_.within(std::max(0.0, ahead) + position(stage, fraction, upscales) * static_cast<double>(group.size()), stage);
+    return !interrupted();
+  };
+  std::vector<PhotoTask> tasks;
+  for (const ReadPhoto& photo : group) tasks.push_back({&photo.picture, run_.has_given ? &run_.given : nullptr});
+  return restorer.restore_together(tasks, options);
+}
+
+// One device: groups of photos, as they come.
+void Batch::serve(Restorer& restorer, ReadAhead& reader, WriteBehind& writer) {
+  // An upscaled background takes far longer than a face: nothing is gained by waiting for others.
+  const size_t most = restorer.models().upscaler != nullptr ? 1 : kPhotosTogether;
+  for (;;) {
+    std::vector<ReadPhoto> group = reader.next(most, kPixelsTogether);
+    if (group.empty() || interrupted()) return;
+    std::vector<Result<RestoreResult>> results = restore(restorer, group);
+    restored_ += group.size();
+    bool fit = true;
+    for (size_t i = 0; i < group.size(); ++i) {
+      const size_t photo = group[i].index;
+      auto report = std::make_shared<PhotoReport>(begin_report(photo));
+      report->times.push_back({"read", group[i].ms});
+      // While the networks are this thread's: the preset may parse the picture.
+      if (results[i].ok() && !nothing_to_write(*results[i])) {
+        Status status = arguments_.photo.apply(restorer, group[i].picture.width, &*results[i]);
+        if (!status.ok()) results[i] = std::move(status);
+      }
+      if (!results[i].ok()) {
+        fit = fit && results[i].status().code() != Code::device;
+        settle(photo, *report, results[i].status().in(report->input));
+        continue;
+      }
+      const int64_t pixels = results[i]->image.pixels() + results[i]->comparison.pixels();
+      auto result = std::make_shared<RestoreResult>(std::move(results[i]).value());
+      group[i].picture = Image();
+      writer.put(pixels, [this, photo, report, result] {
+        Status status;
+        try {
+          status = write(photo, *result, report.get());
+        } catch (const std::bad_alloc&) {
+          status = fail(Code::memory, report->input, ": out of memory");
+        }
+        settle(photo, *report, status);
+      });
+    }
+    // A device that is lost gets no more photos, as long as there is another one.
+    if (!fit && workers_left_.fetch_sub(1) > 1) return;
+    if (!fit) ++workers_left_;
+  }
+}
+
+Status Batch::write(size_t photo, const RestoreResult& result, PhotoReport* report) const {
+  const Input& input = run_.inputs.items[photo];
+  report->times.insert(report->times.end(), result.times.begin(), result.times.end());
+  report->faces = result.faces;
+  report->notes = result.notes;
+  if (nothing_to_write(result)) {
+    report->state = PhotoReport::State::no_face;
+    return fail(Code::io, input.name, ": no face found, nothing written");
+  }
+  const ImageFormat format = run_.plan.formats[photo];
+  OutputFiles files =
+      output_files(input, run_.plan.paths[photo], format, arguments_.restore.compare, arguments_.save_faces);
+  if (arguments_.quality > 0) files.options.quality = arguments_.quality;
+  files.options.keep_gray = arguments_.photo.keep_gray();
+  files.options.strip_metadata = arguments_.photo.strip_metadata;
+  for (std::string& note : lost_on_saving(result.image, format, files.options))
+    report->notes.push_back(std::move(note));
+  const Clock::time_point start = Clock::now();
+  GPEN_RETURN_IF_ERROR(write_outputs(result, files, kept_, &report->outputs));
+  report->times.push_back({"write", ms_since(start)});
+  report->width = result.image.width;
+  report->height = result.image.height;
+  report->state = PhotoReport::State::done;
+  return {};
+}
+
+// Any thread: the line of the report at once, the lines for people in the order of the photos.
+void Batch::settle(size_t photo, PhotoReport report) {
+  // Of what is there already, an earlier run has said more.
+  const bool known = report.state == PhotoReport::State::skipped && run_.lines != nullptr &&
+                     !run_.lines->earlier_status(report.input, report.output).empty();
+  if (run_.lines != nullptr && !known) run_.lines->add(report);
+  if (report.state == PhotoReport::State::skipped) ++restored_;
+  ++settled_count_;
+  const std::lock_guard lock(mutex_);
+  reports_[photo] = std::move(report);
+  settled_[photo] = true;
+  for (; printed_ < reports_.size() && settled_[printed_]; ++printed_) print(reports_[printed_]);
+}
+
+void Batch::print(const PhotoReport& report) {
+  if (!arguments_.writes_to_stdout() && report.state == PhotoReport::State::done) {
+    bar_.hide();
+    for (const std::string& name : report.outputs) std::printf("%s\n", name.c_str());
+    std::fflush(stdout);
+  }
+  bar_.step(summary(report));
+  for (const std::string& note : report.notes) bar_.message("    " + note);
+  if (arguments_.timings && !report.times.empty()) bar_.message(timing_lines(report));
+}
+
+}  // namespace
+
+Result<BatchResult> restore_batch(const RestoreRun& run, const std::vector<Processor>& places,
+                                  const std::vector<LoadedModels>& models) {
+  return Batch(run, places, models).all();
+}
+
+}  // namespace gpen::app
