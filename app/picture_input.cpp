@@ -1,6 +1,7 @@
 #include "app/picture_input.h"
 
 #include <poll.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -40,7 +41,9 @@ Result<Image> read_picture(const Input& input) {
 
 Result<Example> bundled_example() {
   std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  if (program.empty()) program = reinterpret_cast<const char*>(getauxval(AT_EXECFN));  // a bare chroot has no /proc
+  program = program.parent_path();
   std::string looked;
   // Where it is installed; beside the program in its build folder (a link).
   for (const fs::path& folder : {program / "../share/gpen/examples", program / "examples"}) {

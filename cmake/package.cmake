@@ -32,18 +32,18 @@ set(version ${PROJECT_VERSION})
 set(CPACK_DEBIAN_GPEN_PACKAGE_SECTION graphics)
 set(CPACK_DEBIAN_GPEN_PACKAGE_SUGGESTS "curl, ffmpeg")
 set(CPACK_COMPONENT_GPEN_DESCRIPTION "restores faces in photos with GPEN
- Finds the faces of a photo, restores them with a GAN prior embedded network
- (Yang et al., CVPR 2021) and puts them back, on the processor or on an NVIDIA
- GPU, without Python. Trained weights are not part of it: gpen fetch gets them.")
+Finds the faces of a photo, restores them with a GAN prior embedded network
+(Yang et al., CVPR 2021) and puts them back, on the processor or on an NVIDIA
+GPU, without Python. Trained weights are not part of it: gpen fetch gets them.")
 
 set(CPACK_DEBIAN_LIBGPEN0_PACKAGE_SECTION libs)
 set(CPACK_COMPONENT_LIBGPEN0_DESCRIPTION "restores faces in photos with GPEN - shared library
- The library with the C interface gpen.h.")
+The library with the C interface gpen.h.")
 
 set(CPACK_DEBIAN_LIBGPEN-MINIMAL0_PACKAGE_SECTION libs)
 set(CPACK_COMPONENT_LIBGPEN-MINIMAL0_DESCRIPTION "restores faces in photos with GPEN - minimal shared library
- The C interface gpen.h for aligned faces alone: without detector, parser,
- upscaler and picture files, 1 MB.")
+The C interface gpen.h for aligned faces alone: without detector, parser,
+upscaler and picture files, 1 MB.")
 foreach(library LIBGPEN0 LIBGPEN-MINIMAL0)
   set(CPACK_DEBIAN_${library}_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/packaging/triggers)
 endforeach()
@@ -54,13 +54,13 @@ if(GPEN_MINIMAL)
   set(CPACK_DEBIAN_LIBGPEN-DEV_PACKAGE_DEPENDS "libgpen-minimal0 (= ${version})")
 endif()
 set(CPACK_COMPONENT_LIBGPEN-DEV_DESCRIPTION "restores faces in photos with GPEN - development files
- Headers for C and C++, the static library, the minimal library for aligned
- faces, and the files for CMake and pkg-config.")
+Headers for C and C++, the static library, the minimal library for aligned
+faces, and the files for CMake and pkg-config.")
 
 set(CPACK_DEBIAN_PYTHON3-GPEN_PACKAGE_SECTION python)
 set(CPACK_DEBIAN_PYTHON3-GPEN_PACKAGE_ARCHITECTURE all)
 set(CPACK_DEBIAN_PYTHON3-GPEN_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_DEBIAN_PYTHON3-GPEN_PACKAGE_DEPENDS "libgpen0 (= ${version}), python3, python3-numpy")
 set(CPACK_COMPONENT_PYTHON3-GPEN_DESCRIPTION "restores faces in photos with GPEN - Python module
- NumPy arrays in and out, over the C interface.")
+NumPy arrays in and out, over the C interface.")
 include(CPack)

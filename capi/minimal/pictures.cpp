@@ -6,7 +6,8 @@ using namespace gpen::capi;
 namespace {
 
 gpen_status left_out() {
-  return remember(GPEN_ERROR_USAGE, "this is the minimal library of gpen, which neither reads nor writes picture files");
+  return remember(GPEN_ERROR_USAGE,
+                  "this is the minimal library of gpen, which neither reads nor writes picture files");
 }
 
 }  // namespace

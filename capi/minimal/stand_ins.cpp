@@ -1,6 +1,7 @@
 // What stands in the minimal library for the files of pipeline/ and layers/ that it leaves out: the C API above them is
 // the same, and says what is missing. It restores aligned faces with a GPEN from a safetensors file or from memory.
 #include "layers/retinaface.h"
+#include "layers/rrdbnet.h"
 #include "pipeline/aligned_face.h"
 #include "pipeline/drawing.h"
 #include "pipeline/faces_json.h"
@@ -52,6 +53,12 @@ struct RetinaFaceNet::Impl {};
 RetinaFaceNet::RetinaFaceNet(RetinaFaceNet&&) noexcept = default;
 RetinaFaceNet::~RetinaFaceNet() = default;
 Result<RetinaFaceNet> RetinaFaceNet::load(const WeightStore&, const Processor&) { return no_detector(); }
+
+// The C API asks it for an upscaler's factor, and there is none.
+const RrdbNetArch& RrdbNet::arch() const {
+  static const RrdbNetArch arch;
+  return arch;
+}
 
 // Detection
 

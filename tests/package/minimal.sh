@@ -2,14 +2,8 @@
 # The minimal library: small, exports gpen.h alone, restores an aligned face exactly as the whole library does.
 . "$SOURCE/tests/package/common.sh"
 fresh "$WORK"
-limit=1500000
 strip -o minimal.so "$libdir/libgpen_minimal.so.$VERSION"
-strip --strip-unneeded -o minimal.a "$libdir/libgpen_minimal.a"
-for file in minimal.so minimal.a; do
-  bytes=$(wc -c <"$file")
-  echo "$file: $bytes bytes stripped"
-  [ "$bytes" -le "$limit" ] || fail "$file has $bytes bytes, more than $limit"
-done
+check_minimal_size minimal.so "$libdir/libgpen_minimal.a" size
 nm -D --defined-only minimal.so | sed 's/.* //; s/@.*//' | sort >exported.txt
 grep -v '^gpen_\|^GPEN_0$' exported.txt && fail "the shared library exports more than gpen.h"
 sed -n 's/^GPEN_API.*[ *]\(gpen_[a-z_]*\)(.*/\1/p' "$PREFIX/include/gpen/gpen.h" | sort >declared.txt

@@ -14,12 +14,8 @@ cd "$WORK"
   fail "the cross build"
 }
 rm -rf prefix && "$CMAKE" --install build --prefix "$WORK/prefix" >/dev/null
-for file in $(find prefix -name 'libgpen_minimal.so.*.*' -o -name libgpen_minimal.a); do
-  $target-strip --strip-unneeded -o stripped "$file"
-  bytes=$(wc -c <stripped)
-  echo "$file: $bytes bytes stripped"
-  [ "$bytes" -le 1500000 ] || fail "$file has $bytes bytes"
-done
+$target-strip -o minimal.so "$(find prefix -name 'libgpen_minimal.so.*.*')"
+check_minimal_size minimal.so "$(find prefix -name libgpen_minimal.a)" $target-size
 [ -n "$(find prefix -name gpen.h)" ] && [ ! -e prefix/bin ] || fail "the installation"
 
 clean "$PREFIX/bin/gpen" synth gpen:size=32,cm=1,narrow=0.25,style=32,mlp=2 -o tiny.safetensors >/dev/null
