@@ -81,6 +81,12 @@ void fill(Image* image, const T* pixels, int channels, Reduce reduce) {
   }
 }
 
+// Why stb_image gave up, after `what`.
+Status not_decoded(const std::string& what, ImageFormat format) {
+  if (stb_lacked_memory()) return fail(Code::memory, "out of memory while reading a ", name_of(format));
+  return fail(Code::io, what, name_of(format), " file: ", stbi_failure_reason());
+}
+
 Result<Image> decode(Bytes file, const LoadOptions& options) {
   if (file.empty()) return fail(Code::io, "the file is empty (0 bytes)");
   if (file.size() > std::min<size_t>(options.max_file_bytes, std::numeric_limits<int>::max()))
@@ -99,7 +105,7 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
   constexpr size_t kSlack = size_t{16} << 20;
   set_stb_allocation_limit(kSlack);  // the header alone needs little
   if (stbi_info_from_memory(file.data(), length, &width, &height, &channels) == 0)
-    return fail(Code::io, "not a readable ", name_of(format), " file: ", stbi_failure_reason());
+    return not_decoded("not a readable ", format);
   GPEN_RETURN_IF_ERROR(check_size(width, height, options));
   if (format == ImageFormat::bmp) GPEN_RETURN_IF_ERROR(check_bmp_complete(file));
 
@@ -110,11 +116,11 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
   image.was_16_bit = format == ImageFormat::png && stbi_is_16_bit_from_memory(file.data(), length) != 0;
   if (image.was_16_bit) {
     Decoded<uint16_t> pixels(stbi_load_16_from_memory(file.data(), length, &width, &height, &channels, 0));
-    if (!pixels) return fail(Code::io, "damaged or cut off png file: ", stbi_failure_reason());
+    if (!pixels) return not_decoded("damaged or cut off ", format);
     fill(&image, pixels.get(), channels, [](uint16_t v) { return static_cast<uint8_t>((v + 128u) / 257u); });
   } else {
     Decoded<uint8_t> pixels(stbi_load_from_memory(file.data(), length, &width, &height, &channels, 0));
-    if (!pixels) return fail(Code::io, "damaged or cut off ", name_of(format), " file: ", stbi_failure_reason());
+    if (!pixels) return not_decoded("damaged or cut off ", format);
     fill(&image, pixels.get(), channels, [](uint8_t v) { return v; });
   }
   if (format == ImageFormat::jpg) {
@@ -123,6 +129,11 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
   }
   return image;
 }
+
+// Also when append_bytes() finds no memory and throws through the writer.
+struct ReleaseWriter {
+  ~ReleaseWriter() { release_stb_writer(); }
+};
 
 void append_bytes(void* context, void* data, int size) {
   auto* out = static_cast<std::vector<uint8_t>*>(context);
@@ -198,6 +209,7 @@ Result<std::vector<uint8_t>> encode_image(const Image& image, ImageFormat format
   const uint8_t* pixels = with_alpha ? rgba.data() : image.rgb.data();
   std::vector<uint8_t> out;
   int ok = 0;
+  const ReleaseWriter release;
   switch (format) {
     case ImageFormat::png:
       ok = stbi_write_png_to_func(append_bytes, &out, image.width, image.height, channels, pixels,
