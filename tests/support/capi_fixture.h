@@ -2,43 +2,18 @@
 #pragma once
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "gpen/gpen.h"
 #include "support/shared_data.h"
-#include "weights/safetensors.h"
-#include "weights/synth.h"
 
 namespace gpen::test {
 
-inline std::string in_memory(const Architecture& arch) {
-  const TemporaryFolder folder;
-  const Result<WeightStore> store = synthesize(arch, SynthKind::formula);
-  EXPECT_TRUE(store.ok()) << store.status().message();
-  EXPECT_TRUE(save_safetensors(folder / "weights", *store).ok());
-  std::ifstream file(folder / "weights", std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
+// 64-pixel GPEN, RetinaFace-MobileNet, ParseNet and a RealESRNet that doubles.
 struct SmallNetworks {
-  std::string gpen, detector, parser, upscaler;
-  SmallNetworks() {
-    gpen = in_memory(*parse_architecture("gpen:size=64,cm=1,narrow=0.125,style=32,mlp=2"));
-    detector = in_memory(*parse_architecture("retinaface-mobilenet0.25"));
-    ParseNetArch parse;
-    parse.size = 64;
-    parse.down_channels = {20, 32, 40};
-    parse.body_blocks = 1;
-    parse.up_channels = {24, 17};
-    parser = in_memory(parse);
-    RrdbNetArch enlarge;
-    enlarge.features = enlarge.growth = 16;
-    enlarge.blocks = 1;
-    upscaler = in_memory(enlarge);
-  }
+  std::string gpen, detector, parser, upscaler;  // safetensors files
+  SmallNetworks();
   // Two threads on the processor.
   gpen_model_params params() const {
     gpen_model_params p = gpen_model_default_params();
@@ -84,14 +59,17 @@ struct OwnedModel {
   ~OwnedModel() { gpen_model_free(handle); }
 };
 
+inline std::vector<uint8_t> pixels_of_view(const gpen_image& image) {
+  const size_t bytes = static_cast<size_t>(image.width) * static_cast<size_t>(image.height) *
+                       static_cast<size_t>(gpen_format_channels(image.format));
+  return {image.data, image.data + bytes};
+}
 // A copy of a picture of a result.
 inline std::vector<uint8_t> pixels_of(const gpen_result* result, gpen_result_picture which = GPEN_PICTURE_RESULT,
                                       size_t index = 0) {
   gpen_image image = {};
   EXPECT_EQ(gpen_result_image(result, which, index, &image), GPEN_OK) << gpen_last_error();
-  const size_t bytes = static_cast<size_t>(image.width) * static_cast<size_t>(image.height) *
-                       static_cast<size_t>(gpen_format_channels(image.format));
-  return {image.data, image.data + bytes};
+  return pixels_of_view(image);
 }
 
 }  // namespace gpen::test
