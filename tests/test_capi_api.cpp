@@ -303,6 +303,8 @@ TEST(CApi, WrongParametersAreRefusedInWords) {
                               {[](auto* p) { p->max_faces = -1; }, "number of faces"},
                               {[](auto* p) { p->batch = -1; }, "batch"},
                               {[](auto* p) { p->tile = -1; }, "tile"},
+                              {[](auto* p) { p->tile = 64; }, "tile is for an upscaler"},
+                              {[](auto* p) { p->aligned = p->draw_boxes = true; }, "draw_boxes exclude"},
                               {[](auto* p) { p->detect_size = 3; }, "16 pixels or more"},
                               {[](auto* p) { p->face_count = 1; }, "faces is NULL"},
                               {[&](auto* p) { p->faces = &face, p->aligned = true; }, "exclude each other"}};
