@@ -81,9 +81,13 @@ Result<std::vector<Face>> given_faces(const gpen_restore_params& p) {
   return faces;
 }
 
-Status check_faces(const gpen_restore_params& p) {
+// What cannot be had together.
+Status check_together(const gpen_restore_params& p, const gpen_model& model) {
   if (p.faces == nullptr && p.face_count > 0) return fail(Code::usage, "params->faces is NULL, but not its count");
   if (p.faces != nullptr && p.aligned) return fail(Code::usage, "params->aligned and params->faces exclude each other");
+  if (p.aligned && p.draw_boxes) return fail(Code::usage, "params->aligned and params->draw_boxes exclude each other");
+  if (p.tile > 0 && (p.aligned || model.loaded.networks.upscaler == nullptr))
+    return fail(Code::usage, "params->tile is for an upscaler, and none takes part");
   return {};
 }
 
@@ -98,7 +102,7 @@ Result<RestoreResult> restore(gpen_model* model, const gpen_restore_params& p, c
   if (model->loaded.networks.gpen == nullptr) return fail(Code::usage, "the model has no GPEN: it only detects");
   const RestoreOptions options = options_of(p, model->task);
   GPEN_RETURN_IF_ERROR(gpen::check(options));
-  GPEN_RETURN_IF_ERROR(check_faces(p));
+  GPEN_RETURN_IF_ERROR(check_together(p, *model));
   GPEN_ASSIGN(const std::vector<Face> faces, given_faces(p));
   GPEN_RETURN_IF_ERROR(model->turns.take(p.abort, p.abort_user_data));
   const Turn turn(&model->turns);

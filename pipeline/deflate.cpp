@@ -38,11 +38,12 @@ std::vector<uint8_t> zlib_deflate(std::span<const uint8_t> bytes) {
 #else
   constexpr int kQuality = 8;
   int packed = 0;
+  const StbWriterGuard release;  // the stream too
   // It does not write to its input.
-  const std::unique_ptr<uint8_t, FreeMemory> stream(
-      stbi_zlib_compress(const_cast<uint8_t*>(bytes.data()), static_cast<int>(bytes.size()), &packed, kQuality));
+  const uint8_t* stream =
+      stbi_zlib_compress(const_cast<uint8_t*>(bytes.data()), static_cast<int>(bytes.size()), &packed, kQuality);
   if (stream == nullptr) return {};
-  return std::vector<uint8_t>(stream.get(), stream.get() + packed);
+  return std::vector<uint8_t>(stream, stream + packed);
 #endif
 }
 

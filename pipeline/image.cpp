@@ -98,6 +98,12 @@ void keep_metadata(Metadata metadata, Image* image) {
   image->metadata = std::make_shared<const Metadata>(std::move(metadata));
 }
 
+// Why stb_image gave up, after `what`.
+Status not_decoded(const std::string& what, ImageFormat format) {
+  if (stb_lacked_memory()) return fail(Code::memory, "out of memory while reading a ", name_of(format));
+  return fail(Code::io, what, name_of(format), " file: ", stbi_failure_reason());
+}
+
 Result<Image> decode(Bytes file, const LoadOptions& options) {
   if (file.empty()) return fail(Code::io, "the file is empty (0 bytes)");
   if (file.size() > std::min<size_t>(options.max_file_bytes, std::numeric_limits<int>::max()))
@@ -119,7 +125,7 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
   constexpr size_t kSlack = size_t{16} << 20;
   set_stb_allocation_limit(kSlack);  // the header alone needs little
   if (stbi_info_from_memory(file.data(), length, &width, &height, &channels) == 0)
-    return fail(Code::io, "not a readable ", name_of(format), " file: ", stbi_failure_reason());
+    return not_decoded("not a readable ", format);
   GPEN_RETURN_IF_ERROR(check_size(width, height, options));
   if (format == ImageFormat::bmp) GPEN_RETURN_IF_ERROR(check_bmp_complete(file));
 
@@ -130,19 +136,19 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
   image.was_16_bit = format == ImageFormat::png && stbi_is_16_bit_from_memory(file.data(), length) != 0;
   if (image.was_16_bit) {
     Decoded<uint16_t> pixels(stbi_load_16_from_memory(file.data(), length, &width, &height, &channels, 0));
-    if (!pixels) return fail(Code::io, "damaged or cut off png file: ", stbi_failure_reason());
+    if (!pixels) return not_decoded("damaged or cut off ", format);
     fill(&image, pixels.get(), channels, [](uint16_t v) { return to_eight_bits(v); });
     image.deep = std::make_shared<const DeepSamples>(deep_samples(pixels.get(), image.pixels(), channels));
   } else if (format == ImageFormat::jpg && is_plain_cmyk_jpeg(file)) {
     Decoded<uint8_t> inks(decode_jpeg_components(file.data(), length, &width, &height));
-    if (!inks) return fail(Code::io, "damaged or cut off jpg file: ", stbi_failure_reason());
+    if (!inks) return not_decoded("damaged or cut off ", format);
     for (size_t i = 0; i < image.rgb.size(); ++i) {
       const uint8_t* cmyk = inks.get() + 4 * (i / 3);
       image.rgb[i] = static_cast<uint8_t>(((255 - cmyk[i % 3]) * (255 - cmyk[3]) + 127) / 255);
     }
   } else {
     Decoded<uint8_t> pixels(stbi_load_from_memory(file.data(), length, &width, &height, &channels, 0));
-    if (!pixels) return fail(Code::io, "damaged or cut off ", name_of(format), " file: ", stbi_failure_reason());
+    if (!pixels) return not_decoded("damaged or cut off ", format);
     fill(&image, pixels.get(), channels, [](uint8_t v) { return v; });
   }
   if (format == ImageFormat::jpg) keep_metadata(read_jpeg_metadata(file), &image);
@@ -222,6 +228,7 @@ Result<std::vector<uint8_t>> write_bmp(const Image& image, const Density& densit
     return fail(Code::io, "a picture of ", image.width, "x", image.height, " pixels is too large to be written");
   const std::vector<uint8_t> rgba = with_alpha ? interleave_alpha(image) : std::vector<uint8_t>();
   std::vector<uint8_t> out;
+  const StbWriterGuard release;
   if (stbi_write_bmp_to_func(append_bytes, &out, image.width, image.height, channels,
                              with_alpha ? rgba.data() : image.rgb.data()) == 0)
     return fail(Code::memory, "out of memory while writing a bmp");

@@ -8,6 +8,7 @@
 #include "pipeline/jpeg_gray.h"
 #include "pipeline/jpeg_metadata.h"
 #include "pipeline/samples.h"
+#include "pipeline/stb_limits.h"
 
 namespace gpen {
 
@@ -26,6 +27,7 @@ Result<std::vector<uint8_t>> write_jpeg(const Image& image, bool gray, int quali
     return fail(Code::io, "a picture of ", image.width, "x", image.height, " pixels is too large to be written");
   if (gray) return with_metadata(write_gray_jpeg(luma_plane(image), image.width, image.height, quality), metadata, 1);
   std::vector<uint8_t> jpeg;
+  const StbWriterGuard release;
   if (stbi_write_jpg_to_func(append_bytes, &jpeg, image.width, image.height, 3, image.rgb.data(), quality) == 0)
     return fail(Code::memory, "out of memory while writing a jpg");
   return with_metadata(jpeg, metadata, 3);

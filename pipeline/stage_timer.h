@@ -1,6 +1,7 @@
 // A length of time that goes to a stage of the result when it ends.
 #pragma once
 #include <chrono>
+#include <new>
 #include <vector>
 
 #include "pipeline/restore.h"
@@ -11,9 +12,15 @@ class StageTimer {
  public:
   // device: its work belongs to the stage, so the end of the stage waits for it; null: none.
   StageTimer(std::vector<StageTime>* times, const char* stage, Device* device = nullptr)
-      : times_(times), stage_(stage), device_(device) {}
+      : times_(times), stage_(stage), device_(device) {
+    add(times, stage, 0);  // makes the entry: the destructor, which must not fail, allocates nothing
+  }
   ~StageTimer() {
-    if (device_ != nullptr) device_->wait();
+    try {
+      if (device_ != nullptr) device_->wait();
+    } catch (const std::bad_alloc&) {  // for the words of the device's error
+      device_->note_error(Status(Code::memory, "out of memory"));
+    }
     add(times_, stage_, std::chrono::duration<double, std::milli>(Clock::now() - start_).count());
   }
   StageTimer(const StageTimer&) = delete;

@@ -1,24 +1,73 @@
 // The implementation of stb_image and stb_image_write, once, with only the formats that are used.
 #include "pipeline/stb_limits.h"
 
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 namespace gpen {
 namespace {
 thread_local size_t allocation_limit = 0;
+thread_local bool lacked_memory = false;
 
 // stb_image grows its inflate buffer as long as the file has something to say: a small PNG could ask for gigabytes.
-void* limited_malloc(size_t bytes) { return bytes > allocation_limit ? nullptr : std::malloc(bytes); }
-void* limited_realloc(void* p, size_t bytes) { return bytes > allocation_limit ? nullptr : std::realloc(p, bytes); }
+void* limited_realloc(void* p, size_t bytes) {
+  if (bytes > allocation_limit) return nullptr;
+  void* larger = std::realloc(p, bytes);
+  lacked_memory = lacked_memory || larger == nullptr;
+  return larger;
+}
+void* limited_malloc(size_t bytes) { return limited_realloc(nullptr, bytes); }
+
+// The writer's memory: every piece has a link in front, so that those of a function that did not come to its end are
+// known.
+struct alignas(std::max_align_t) Link {
+  Link *before, *after;
+};
+thread_local Link* writer_memory = nullptr;
+
+void* chained(void* memory) {
+  if (memory == nullptr) throw std::bad_alloc();
+  auto* link = new (memory) Link{nullptr, writer_memory};
+  if (link->after != nullptr) link->after->before = link;
+  writer_memory = link;
+  return link + 1;
+}
+Link* unchained(void* p) {
+  Link* link = static_cast<Link*>(p) - 1;
+  (link->before != nullptr ? link->before->after : writer_memory) = link->after;
+  if (link->after != nullptr) link->after->before = link->before;
+  return link;
+}
+void* writer_malloc(size_t bytes) { return chained(std::malloc(sizeof(Link) + bytes)); }
+void writer_free(void* p) {
+  if (p != nullptr) std::free(unchained(p));
+}
+void* writer_realloc(void* p, size_t old_bytes, size_t bytes) {
+  void* larger = writer_malloc(bytes);
+  if (p != nullptr) std::memcpy(larger, p, old_bytes);
+  writer_free(p);
+  return larger;
+}
 }  // namespace
 
-void set_stb_allocation_limit(size_t bytes) { allocation_limit = bytes; }
+void set_stb_allocation_limit(size_t bytes) {
+  allocation_limit = bytes;
+  lacked_memory = false;
+}
+bool stb_lacked_memory() { return lacked_memory; }
+void release_stb_writer() {
+  while (writer_memory != nullptr) writer_free(writer_memory + 1);
+}
 }  // namespace gpen
 
 #define STBI_MALLOC(bytes) gpen::limited_malloc(bytes)
 #define STBI_REALLOC(p, bytes) gpen::limited_realloc(p, bytes)
 #define STBI_FREE(p) std::free(p)
+#define STBIW_MALLOC(bytes) gpen::writer_malloc(bytes)
+#define STBIW_REALLOC_SIZED(p, old_bytes, bytes) gpen::writer_realloc(p, static_cast<size_t>(old_bytes), bytes)
+#define STBIW_FREE(p) gpen::writer_free(p)
 #define STBI_ONLY_PNG
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_BMP

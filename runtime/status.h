@@ -1,6 +1,7 @@
 // Errors as values. Every library call that can fail returns Status or Result<T>; nothing in the libraries exits,
 // aborts or throws across a room's border (std::bad_alloc excepted: the application maps it to exit code 6).
 #pragma once
+#include <new>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -34,6 +35,7 @@ template <class... Args>
 std::string concat(const Args&... args) {
   std::ostringstream out;
   (out << ... << args);
+  if (!out) throw std::bad_alloc();  // a stream keeps it to itself, and the text is cut off: names are made of it too
   return out.str();
 }
 template <class... Args>

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -62,6 +63,15 @@ struct ThreadPool::Impl {
     inside_region = false;
   }
 
+  void join() {
+    {
+      std::lock_guard lock(mutex);
+      stop = true;
+    }
+    wake.notify_all();
+    for (auto& w : workers) w.join();
+  }
+
   void work(int thread) {
     uint64_t seen = 0;
     for (;;) {
@@ -86,20 +96,15 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
   impl_->workers.reserve(static_cast<size_t>(threads - 1));
   try {
     for (int t = 1; t < threads; ++t) impl_->workers.emplace_back([this, t] { impl_->work(t); });
-  } catch (const std::exception&) {
-    // A limit of the system on threads or memory: those that could be started do the same work, and must not be left
-    // behind by a constructor that throws.
+  } catch (const std::system_error&) {
+    // A limit of the system on threads: those that could be started do the same work.
+  } catch (...) {
+    impl_->join();
+    throw;
   }
 }
 
-ThreadPool::~ThreadPool() {
-  {
-    std::lock_guard lock(impl_->mutex);
-    impl_->stop = true;
-  }
-  impl_->wake.notify_all();
-  for (auto& w : impl_->workers) w.join();
-}
+ThreadPool::~ThreadPool() { impl_->join(); }
 
 int ThreadPool::size() const { return static_cast<int>(impl_->workers.size()) + 1; }
 

@@ -321,7 +321,8 @@ typedef struct gpen_result gpen_result;
 /* Finds the faces of a photo, restores them and puts them back. params NULL: the defaults. A photo without a face is no
  * error: it comes back as it is (upscaled, with an upscaler), with a note. The result is the same for any number of
  * threads, in this process and outside.
- * GPEN_ERROR_USAGE: params out of range; an image of more than 32767 pixels a side or 100 million in all; neither a
+ * GPEN_ERROR_USAGE: params out of range or in contradiction (aligned with faces or draw_boxes, tile without an
+ * upscaler); an image of more than 32767 pixels a side or 100 million in all; neither a
  * detector nor faces nor aligned; a model without a GPEN; a call from a callback of the same model.
  * GPEN_ERROR_CANCELLED: by the abort callback. GPEN_ERROR_DEVICE: the device failed. GPEN_ERROR_MEMORY: also when the
  * model's next call would fit, e.g. for a smaller picture. */
