@@ -14,7 +14,8 @@ namespace fs = std::filesystem;
 
 Status serve([[maybe_unused]] const std::vector<std::string>& arguments) {
 #ifndef GPEN_WITH_SERVER
-  return fail(Code::usage, "serve: this build has no HTTP server (it was built with -DGPEN_SERVER=OFF or without cpp-httplib)");
+  return fail(Code::usage,
+              "serve: this build has no HTTP server (it was built with -DGPEN_SERVER=OFF or without cpp-httplib)");
 #else
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();

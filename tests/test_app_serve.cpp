@@ -12,8 +12,8 @@ class Serve : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new CommandLine(GPEN_BINARY);
-    server_ = new Server({"-m", make_tiny_gpen(*folder_), "--device", "cpu", "-j", "1", "--max-pixels", "1",
-                          "--max-body", "2"});
+    server_ = new Server(
+        {"-m", make_tiny_gpen(*folder_), "--device", "cpu", "-j", "1", "--max-pixels", "1", "--max-body", "2"});
     ASSERT_TRUE(server_->wait_until_ready()) << server_->err();
   }
   static void TearDownTestSuite() {
@@ -78,8 +78,8 @@ TEST_F(Serve, HealthModelsAndMetrics) {
 TEST_F(Serve, RestoreAnswersWithTheCommandsPicture) {
   write_text(*folder_ / "in.png", png);
   write_text(*folder_ / "faces.json", faces_json(2));
-  const CommandResult command = (*folder_)({"restore", "-i", "in.png", "-m", "tiny.safetensors", "--faces", "faces.json",
-                                            "--device", "cpu", "-o", "out.png", "--alpha", "0.7"});
+  const CommandResult command = (*folder_)({"restore", "-i", "in.png", "-m", "tiny.safetensors", "--faces",
+                                            "faces.json", "--device", "cpu", "-o", "out.png", "--alpha", "0.7"});
   ASSERT_EQ(command.code, 0) << command.err;
   const auto r = client.Post("/api/v1/restore", form(png, {{"faces", faces_json(2)}, {"alpha", "0.7"}}));
   ASSERT_EQ(status_of(r), 200) << r->body;
@@ -215,12 +215,13 @@ TEST_F(Serve, BenchmarkIsAJob) {
 
 TEST_F(Serve, OptionsAreStrict) {
   const std::vector<std::pair<std::string, std::string>> wrong = {
-      {"lambda_id", "1.5"}, {"lambda_id", "abc"},    {"lambda_id", "nan"},  {"alpha", "-0.1"},    {"size", "512"},
-      {"size", "32.5"},     {"threshold", "1"},      {"min_face", "-1"},    {"max_faces", "1e9"}, {"largest_face", "yes"},
-      {"exclude", "a"},     {"exclude", "-1"},       {"exclude", "7"},      {"upscale", "2"},     {"upscale", "3"},
-      {"tile_size", "64"},  {"device", "cuda:9"},    {"device", "/dev/sda"}, {"precision", "int8"}, {"precision", "tf32"},
-      {"format", "gif"},    {"quality", "0"},        {"draw_boxes", "2"},   {"wait", "maybe"},    {"detect_size", "5"},
-      {"sharpness", "1"},   {"path", "/etc/passwd"}, {"model", "identity"}};
+      {"lambda_id", "1.5"}, {"lambda_id", "abc"},    {"lambda_id", "nan"},    {"alpha", "-0.1"},
+      {"size", "512"},      {"size", "32.5"},        {"threshold", "1"},      {"min_face", "-1"},
+      {"max_faces", "1e9"}, {"largest_face", "yes"}, {"exclude", "a"},        {"exclude", "-1"},
+      {"exclude", "7"},     {"upscale", "2"},        {"upscale", "3"},        {"tile_size", "64"},
+      {"device", "cuda:9"}, {"device", "/dev/sda"},  {"precision", "int8"},   {"precision", "tf32"},
+      {"format", "gif"},    {"quality", "0"},        {"draw_boxes", "2"},     {"wait", "maybe"},
+      {"detect_size", "5"}, {"sharpness", "1"},      {"path", "/etc/passwd"}, {"model", "identity"}};
   for (const auto& [name, value] : wrong) {
     const auto r = restore(with_face({{name, value}}));
     EXPECT_EQ(status_of(r), 400) << name << "=" << value;
@@ -238,7 +239,9 @@ TEST_F(Serve, OptionsAreStrict) {
 }
 
 TEST_F(Serve, UploadsAreChecked) {
-  const auto post = [&](const std::string& bytes) { return client.Post("/api/v1/restore", form(bytes, with_face({}))); };
+  const auto post = [&](const std::string& bytes) {
+    return client.Post("/api/v1/restore", form(bytes, with_face({})));
+  };
   EXPECT_EQ(status_of(post("")), 400);
   EXPECT_EQ(code_of(post("not a picture")), "unsupported");
   EXPECT_EQ(status_of(post("GIF89a.........")), 415);
@@ -265,8 +268,8 @@ TEST_F(Serve, UploadsAreChecked) {
   EXPECT_EQ(status_of(body), 413);
   EXPECT_EQ(code_of(body), "too_large");
   // A job of its own tells the same.
-  const Json queued = body_of(
-      client.Post("/api/v1/restore", form(png.substr(0, png.size() / 2), with_face({{"wait", "0"}}))));
+  const Json queued =
+      body_of(client.Post("/api/v1/restore", form(png.substr(0, png.size() / 2), with_face({{"wait", "0"}}))));
   const Json job = wait_until_ended(client, queued["id"]);
   EXPECT_EQ(job["state"], "failed");
   EXPECT_EQ(job["error"]["code"], "unsupported");

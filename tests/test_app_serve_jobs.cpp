@@ -169,8 +169,9 @@ TEST_F(ServeJobs, ApiKeyGuardsWhatItShould) {
     }
     EXPECT_EQ(status_of(restore(client, "1")), 401);
     EXPECT_EQ(status_of(client.Post("/api/v1/restore?key=secret-1", form(png, {{"faces", faces_json()}}))), 401);
-    EXPECT_EQ(status_of(client.Post("/api/v1/restore", {{"X-Api-Key", "secret-1"}}, form(png, {{"faces", faces_json()}}))),
-              200);
+    EXPECT_EQ(
+        status_of(client.Post("/api/v1/restore", {{"X-Api-Key", "secret-1"}}, form(png, {{"faces", faces_json()}}))),
+        200);
   }
 }
 

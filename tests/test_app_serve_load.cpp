@@ -24,7 +24,7 @@ double ms_since(Clock::time_point start) {
 struct Tally {
   std::mutex mutex;
   std::map<std::string, std::map<int, int>> answers;  // by the kind of request, by status; -1: no answer
-  std::vector<double> health_ms;
+  std::vector<double> health_ms, delay_ms;            // of /health; by which a sleeping thread wakes up too late
   void add(const std::string& kind, int status) {
     const std::lock_guard lock(mutex);
     ++answers[kind][status];
@@ -50,6 +50,9 @@ Uploads make_uploads(bool detects) {
   return u;
 }
 
+// Of a client that was refused. It is told to wait for two seconds, and is less patient than that.
+constexpr int kPauseMs = 200;
+
 // One client: a mix of requests, in an order of its own.
 void visit(const Server& server, const Uploads& u, int number, Clock::time_point end, Tally* tally) {
   uint32_t random = static_cast<uint32_t>(number) * 2654435761u + 1;
@@ -59,7 +62,9 @@ void visit(const Server& server, const Uploads& u, int number, Clock::time_point
     const auto post = [&](const std::string& bytes, bool with_faces) {
       std::vector<std::pair<std::string, std::string>> options;
       if (with_faces) options.push_back({"faces", u.faces});
-      return status_of(client.Post("/api/v1/restore", form(bytes, options)));
+      const int status = status_of(client.Post("/api/v1/restore", form(bytes, options)));
+      if (status != 200) std::this_thread::sleep_for(std::chrono::milliseconds(kPauseMs));
+      return status;
     };
     switch (random >> 16 & 7) {
       case 0:
@@ -85,9 +90,8 @@ void visit(const Server& server, const Uploads& u, int number, Clock::time_point
         client.set_read_timeout(0, 50000);
         client.Post("/api/v1/restore", form(u.photo, {{"faces", u.faces}}));
         tally->add("left", 0);
+        std::this_thread::sleep_for(std::chrono::milliseconds(kPauseMs));
     }
-    // As clients do that were refused: a moment later, again.
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
 }
 
@@ -99,7 +103,9 @@ void watch_health(const Server& server, Clock::time_point end, Tally* tally) {
     const double ms = ms_since(start);
     tally->add("health", status);
     tally->health_ms.push_back(ms);
+    const auto asleep = Clock::now();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    tally->delay_ms.push_back(ms_since(asleep) - 20);
   }
 }
 
@@ -131,22 +137,25 @@ TEST(ServeLoad, SixtyFourClientsAtOnce) {
 
   const Uploads uploads = make_uploads(detects);
   Tally warm_up, tally;
-  run_load(server, uploads, std::max(3.0, seconds / 6), &warm_up);
+  run_load(server, uploads, std::max(5.0, seconds / 3), &warm_up);
   const double before = server.resident_mb();
   run_load(server, uploads, seconds, &tally);
   const double after = server.resident_mb();
 
   ASSERT_TRUE(server.running()) << "the server has crashed: " << server.err();
   std::sort(tally.health_ms.begin(), tally.health_ms.end());
+  std::sort(tally.delay_ms.begin(), tally.delay_ms.end());
   std::string report;
   for (const auto& [kind, by_status] : tally.answers) {
     report += concat(kind, ":");
     for (const auto& [status, n] : by_status) report += concat(" ", status, " x", n);
     report += "; ";
   }
-  std::printf("%.0f s, %s\nresident %.1f MB before, %.1f MB after; /health p50 %.1f ms, p99 %.1f ms, max %.1f ms\n",
-              seconds, report.c_str(), before, after, at(tally.health_ms, 0.5), at(tally.health_ms, 0.99),
-              tally.health_ms.back());
+  std::printf(
+      "%.0f s, %s\nresident %.1f MB before, %.1f MB after; /health p50 %.1f ms, p99 %.1f ms, max %.1f ms; "
+      "a sleep ends too late by p50 %.1f ms, p99 %.1f ms, max %.1f ms\n",
+      seconds, report.c_str(), before, after, at(tally.health_ms, 0.5), at(tally.health_ms, 0.99),
+      tally.health_ms.back(), at(tally.delay_ms, 0.5), at(tally.delay_ms, 0.99), tally.delay_ms.back());
 
   // Every good request is answered, or refused with 503; the others are told what is wrong, or 503.
   const auto only = [&](const std::string& kind, std::initializer_list<int> allowed) {
@@ -162,7 +171,9 @@ TEST(ServeLoad, SixtyFourClientsAtOnce) {
   EXPECT_GT(tally.answers["good"][200], 0);
   if (kSanitized) return;  // time and memory would be those of the sanitizer
   EXPECT_LE(after, before * 1.05 + 2);
-  // Of a machine that the tests have for themselves the largest is meant; others may hold its cores for longer.
+  // 50 ms, and what the machine itself takes to let four threads run one after the other (the client, the one that
+  // accepts, the connection's, the client again) when others hold its cores.
+  EXPECT_LT(at(tally.health_ms, 0.99), 50 + 4 * at(tally.delay_ms, 0.99));
   EXPECT_LT(at(tally.health_ms, 0.5), 50);
 
   server.signal(SIGTERM);

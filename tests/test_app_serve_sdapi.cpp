@@ -11,8 +11,13 @@ using serve::from_base64;
 using serve::to_base64;
 
 TEST(Base64, KnownTexts) {  // RFC 4648, section 10
-  for (const auto& [bytes, text] : {std::pair<std::string, std::string>{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="},
-                                    {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}}) {
+  for (const auto& [bytes, text] : {std::pair<std::string, std::string>{"", ""},
+                                    {"f", "Zg=="},
+                                    {"fo", "Zm8="},
+                                    {"foo", "Zm9v"},
+                                    {"foob", "Zm9vYg=="},
+                                    {"fooba", "Zm9vYmE="},
+                                    {"foobar", "Zm9vYmFy"}}) {
     EXPECT_EQ(to_base64(bytes), text);
     std::string back;
     EXPECT_TRUE(from_base64(text, &back));
@@ -24,7 +29,8 @@ TEST(Base64, KnownTexts) {  // RFC 4648, section 10
   EXPECT_EQ(back, all);
   EXPECT_TRUE(from_base64(" Zm9v\r\nYg ", &back));
   EXPECT_EQ(back, "foob");
-  for (const char* wrong : {"Z", "Zm9vY", "Zm9*", "Zg==x", "Z=g=", "\xC3\xA4"}) EXPECT_FALSE(from_base64(wrong, &back)) << wrong;
+  for (const char* wrong : {"Z", "Zm9vY", "Zm9*", "Zg==x", "Z=g=", "\xC3\xA4"})
+    EXPECT_FALSE(from_base64(wrong, &back)) << wrong;
 }
 
 class ServeSdapi : public testing::Test {
@@ -92,8 +98,9 @@ TEST_F(ServeSdapi, RealFaces) {
   const std::string photo = read_text(std::string(GPEN_SOURCE_DIR) + "/examples/astronaut.jpg");
   std::map<double, Image> results;
   for (const double visibility : {0.0, 0.01, 0.5, 1.0}) {
-    const auto r = own.Post("/sdapi/v1/extra-single-image",
-                            Json{{"image", to_base64(photo)}, {"gfpgan_visibility", visibility}}.dump(), "application/json");
+    const auto r =
+        own.Post("/sdapi/v1/extra-single-image",
+                 Json{{"image", to_base64(photo)}, {"gfpgan_visibility", visibility}}.dump(), "application/json");
     ASSERT_EQ(status_of(r), 200) << r->body;
     const std::string info = body_of(r)["html_info"];
     EXPECT_NE(info.find(visibility > 0 ? "1 face " : "0 faces "), std::string::npos) << info;
@@ -107,7 +114,8 @@ TEST_F(ServeSdapi, RealFaces) {
   EXPECT_EQ(body_of(detected)["faces"].size(), 1u);
   EXPECT_EQ(body_of(detected)["faces"][0]["landmarks"].size(), 5u);
   // What detect answers is what restore takes, and the face can be left out by its index.
-  const auto given = own.Post("/api/v1/restore", form(photo, {{"faces", detected->body}})), found = own.Post("/api/v1/restore", form(photo, {}));
+  const auto given = own.Post("/api/v1/restore", form(photo, {{"faces", detected->body}})),
+             found = own.Post("/api/v1/restore", form(photo, {}));
   ASSERT_EQ(status_of(given), 200) << given->body;
   EXPECT_TRUE(given->body == found->body);
   const auto without = own.Post("/api/v1/restore", form(photo, {{"exclude", "0"}}));
@@ -132,14 +140,16 @@ TEST_F(ServeSdapi, Upscaling) {
   EXPECT_EQ(size_of({{"upscaler_1", upscaler}, {"upscaling_resize", 1.5}}), "36x30");
   EXPECT_EQ(size_of({{"upscaler_1", upscaler}, {"upscaling_resize", 3}}), "72x60");
   EXPECT_EQ(size_of({{"resize_mode", 1}, {"upscaling_resize_w", 30}, {"upscaling_resize_h", 50}}), "30x50");
-  EXPECT_EQ(size_of({{"resize_mode", 1}, {"upscaling_resize_w", 60}, {"upscaling_resize_h", 20}, {"upscaling_crop", false}}),
-            "60x20");
+  EXPECT_EQ(
+      size_of({{"resize_mode", 1}, {"upscaling_resize_w", 60}, {"upscaling_resize_h", 20}, {"upscaling_crop", false}}),
+      "60x20");
   EXPECT_EQ(size_of({{"upscaler_1", "R-ESRGAN 4x+"}}), "status 400 usage");
   EXPECT_EQ(size_of({{"upscaler_2", "Lanczos"}}), "status 400 usage");
   EXPECT_EQ(size_of({{"upscaler_1", upscaler}, {"upscaling_resize", 8.5}}), "status 400 usage");
   EXPECT_EQ(size_of({{"gfpgan_visibility", 2}}), "status 400 usage");
   EXPECT_EQ(size_of({{"codeformer_weight", "much"}}), "status 400 usage");
-  const auto large = send("extra-single-image", {{"image", to_base64(picture_bytes(300, 300))}, {"upscaler_1", upscaler}});
+  const auto large =
+      send("extra-single-image", {{"image", to_base64(picture_bytes(300, 300))}, {"upscaler_1", upscaler}});
   EXPECT_EQ(status_of(large), 413);
   EXPECT_EQ(body_of(large)["detail"], message_of(large));
   // The same through the other interface.
@@ -152,7 +162,8 @@ TEST_F(ServeSdapi, Upscaling) {
 TEST_F(ServeSdapi, SeveralPictures) {
   Json list = Json::array();
   for (int i = 0; i < 3; ++i)
-    list.push_back({{"data", to_base64(picture_bytes(24 + i, 20, ImageFormat::jpg, i))}, {"name", std::to_string(i) + ".jpg"}});
+    list.push_back(
+        {{"data", to_base64(picture_bytes(24 + i, 20, ImageFormat::jpg, i))}, {"name", std::to_string(i) + ".jpg"}});
   const auto r = send("extra-batch-images", {{"imageList", list}, {"gfpgan_visibility", 0}});
   ASSERT_EQ(status_of(r), 200) << r->body;
   ASSERT_EQ(body_of(r)["images"].size(), 3u);

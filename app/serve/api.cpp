@@ -110,7 +110,8 @@ void Api::install() {
   });
   server_->set_expect_100_continue_handler([this](const httplib::Request& request, httplib::Response& response) {
     std::vector<std::string> arguments;
-    const Route* route = request.path.size() <= server_->limits().path_bytes ? find_route(request, &arguments) : nullptr;
+    const Route* route =
+        request.path.size() <= server_->limits().path_bytes ? find_route(request, &arguments) : nullptr;
     const ApiError error = route == nullptr ? ApiError::not_found("there is nothing here") : admit(request, *route);
     if (!error) return 100;
     request_context().close = true;
@@ -166,8 +167,8 @@ ApiError Api::admit(const httplib::Request& request, const Route& route) const {
   if (route.access == keyed && !authorised(request)) return ApiError::unauthorized("an API key is needed");
   if (ApiError e = check_framing(request, request.method == "POST")) return e;
   if (request_context().announced > options_.max_body)
-    return ApiError::too_large(concat("the request has ", request_context().announced, " bytes, the limit is ",
-                                      options_.max_body));
+    return ApiError::too_large(
+        concat("the request has ", request_context().announced, " bytes, the limit is ", options_.max_body));
   if (!route.queues) return {};
   if (stopping_) return ApiError::busy("the server is shutting down");
   if (!queue_->ready()) return ApiError::busy("the server is still loading its networks");
@@ -237,7 +238,9 @@ int Api::health_status() const { return !stopping_ && queue_->ready() ? 200 : 50
 
 Json Api::health() const {
   const JobQueue::Counts counts = queue_->counts();
-  return {{"status", stopping_ ? "stopping" : queue_->ready() ? "ok" : "loading"},
+  return {{"status", stopping_         ? "stopping"
+                     : queue_->ready() ? "ok"
+                                       : "loading"},
           {"version", GPEN_VERSION},
           {"queued", counts.queued},
           {"running", counts.running},

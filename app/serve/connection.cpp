@@ -115,13 +115,10 @@ ssize_t ConnectionStream::write(const char* from, size_t size) {
 }
 
 void ConnectionStream::linger() {
-  ::shutdown(sock_, SHUT_WR);
-  const Clock::time_point end = after(2);
-  size_t drained = 0;
-  while (!stop_ && drained < limits_.body_bytes && seconds_until(end) > 0) {
-    if (!wait(true, std::min(0.2, std::max(0.0, seconds_until(end))))) continue;
-    if (!fill()) return;
-    drained += end_;
+  constexpr double kSeconds = 5;
+  const Clock::time_point end = after(kSeconds);
+  while (!stop_ && seconds_until(end) > 0) {
+    if (wait(true, std::min(0.2, std::max(0.0, seconds_until(end)))) && !fill()) return;
   }
 }
 

@@ -18,7 +18,8 @@ class ConnectionStream : public httplib::Stream {
   // Before every request, and when its head has been read.
   void begin_head();
   void begin_body();
-  // Reads what a client still sends, for a moment, so that it sees the answer instead of a reset connection.
+  // Reads and drops what a client still sends, for some seconds: closing with unread bytes would reset the connection,
+  // and the client would not see the answer.
   void linger();
 
   bool is_readable() const override { return begin_ < end_ || wait(true, 0); }

@@ -9,9 +9,8 @@ namespace gpen::serve {
 namespace {
 
 bool same_word(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 std::string_view trimmed(std::string_view s) {
@@ -60,7 +59,8 @@ ApiError parse_part_head(std::string_view head, Part* part) {
     if (colon == std::string_view::npos) return ApiError::usage("multipart: a part's header has no colon");
     const std::string_view name = line.substr(0, colon), value = trimmed(line.substr(colon + 1));
     if (same_word(name, "Content-Disposition")) {
-      named = same_word(trimmed(value.substr(0, value.find(';'))), "form-data") && parameter(value, "name", &part->name);
+      named =
+          same_word(trimmed(value.substr(0, value.find(';'))), "form-data") && parameter(value, "name", &part->name);
       parameter(value, "filename", &part->filename);
     } else if (same_word(name, "Content-Type")) {
       part->type = value;

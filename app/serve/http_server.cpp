@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <deque>
 #include <system_error>
 #include <thread>
 
@@ -46,31 +47,33 @@ bool client_left(const RequestContext& c) {
   return ::poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
-// The library's queue of connections: every one gets a thread, and one too many is refused on the spot. A thread's end
-// gives its stack back.
+// The library's queue of connections: every one gets a thread, and one too many is refused on the spot. A few threads
+// wait for the next connection; the others end with theirs and give their stacks back.
 class HttpServer::Threads : public httplib::TaskQueue {
  public:
   explicit Threads(HttpServer* server) : server_(server) {}
 
   void enqueue(std::function<void()> serve) override {
-    {
-      const std::lock_guard lock(mutex_);
-      if (server_->open_ >= server_->limits_.connections) {
-        refuse(serve);
-        return;
-      }
-      ++server_->open_;
+    std::unique_lock lock(mutex_);
+    if (server_->open_ >= server_->limits_.connections) {
+      lock.unlock();
+      return refuse(serve);
     }
+    ++server_->open_;
+    if (idle_ > waiting_.size()) {
+      waiting_.push_back(std::move(serve));
+      wake_.notify_one();
+      return;
+    }
+    ++threads_;
+    lock.unlock();
     try {
-      std::thread([this, serve] {
-        serve();
-        const std::lock_guard lock(mutex_);
-        --server_->open_;
-        all_closed_.notify_all();
-      }).detach();
+      std::thread([this, serve] { work(serve); }).detach();
     } catch (const std::system_error&) {  // the system has no more threads
-      const std::lock_guard lock(mutex_);
+      lock.lock();
+      --threads_;
       --server_->open_;
+      lock.unlock();
       refuse(serve);
     }
   }
@@ -78,10 +81,34 @@ class HttpServer::Threads : public httplib::TaskQueue {
   void shutdown() override {
     server_->close_connections();
     std::unique_lock lock(mutex_);
-    all_closed_.wait(lock, [&] { return server_->open_ == 0; });
+    stop_ = true;
+    wake_.notify_all();
+    ended_.wait(lock, [&] { return threads_ == 0; });
   }
 
  private:
+  static constexpr size_t kMostIdle = 16;
+
+  void work(std::function<void()> serve) {
+    std::unique_lock lock(mutex_, std::defer_lock);
+    for (;;) {
+      serve();
+      serve = nullptr;
+      lock.lock();
+      --server_->open_;
+      if (waiting_.empty() && (stop_ || idle_ >= kMostIdle)) break;
+      ++idle_;
+      wake_.wait(lock, [&] { return stop_ || !waiting_.empty(); });
+      --idle_;
+      if (waiting_.empty()) break;
+      serve = std::move(waiting_.front());
+      waiting_.pop_front();
+      lock.unlock();
+    }
+    --threads_;
+    ended_.notify_all();
+  }
+
   static void refuse(const std::function<void()>& serve) {
     refuse_this_connection = true;
     serve();
@@ -90,7 +117,10 @@ class HttpServer::Threads : public httplib::TaskQueue {
 
   HttpServer* server_;
   std::mutex mutex_;
-  std::condition_variable all_closed_;
+  std::condition_variable wake_, ended_;
+  std::deque<std::function<void()>> waiting_;  // for one of the idle threads
+  size_t idle_ = 0, threads_ = 0;
+  bool stop_ = false;
 };
 
 HttpServer::HttpServer(const HttpLimits& limits, ByteBudget* uploads) : limits_(limits), uploads_(uploads) {
@@ -140,13 +170,14 @@ void HttpServer::serve_connection(int sock) {
   const int yes = 1;
   ::setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
   ConnectionStream stream(sock, limits_, closing_);
-  for (int i = 0; i < limits_.requests_per_connection && stream.wait_for_request(); ++i) {
-    if (!serve_request(&stream)) break;
-  }
-  stream.linger();
+  bool more = true, unread = false;
+  for (int i = 0; more && i < limits_.requests_per_connection && stream.wait_for_request(); ++i)
+    more = serve_request(&stream, &unread);
+  ::shutdown(sock, SHUT_WR);
+  if (unread) stream.linger();
 }
 
-bool HttpServer::serve_request(ConnectionStream* stream) {
+bool HttpServer::serve_request(ConnectionStream* stream, bool* unread) {
   context = RequestContext();
   context.socket = stream->socket();
   context.body = ByteBudget::Lease(uploads_);
@@ -160,6 +191,7 @@ bool HttpServer::serve_request(ConnectionStream* stream) {
   } catch (const std::exception&) {  // no memory left for the head: there is nothing to answer with
   }
   const bool more = answered && !client_closes && !context.close && !closing_;
+  *unread = context.close;
   context = RequestContext();
   return more;
 }

@@ -26,10 +26,10 @@ struct HttpLimits {
   size_t head_bytes = size_t{32} << 10;  // request line and headers
   size_t path_bytes = 512;
   size_t body_bytes = size_t{64} << 20;
-  double head_seconds = 10;    // for a whole request line with its headers
-  double body_seconds = 120;   // for a whole body
-  double stall_seconds = 15;   // without a single byte, in either direction
-  double idle_seconds = 15;    // between the requests of a connection
+  double head_seconds = 10;   // for a whole request line with its headers
+  double body_seconds = 120;  // for a whole body
+  double stall_seconds = 15;  // without a single byte, in either direction
+  double idle_seconds = 15;   // between the requests of a connection
   int requests_per_connection = 1000;
 };
 
@@ -40,7 +40,7 @@ struct RequestContext {
   size_t announced = 0;        // Content-Length
   ByteBudget::Lease body;      // the bytes of the body; moved on by whoever keeps the body
   enum class Refusal { none, too_large, busy, too_slow } refusal = Refusal::none;  // why the body was not read whole
-  bool close = false;          // after the answer: the rest of what the client sends is not understood
+  bool close = false;  // after the answer: the rest of what the client sends is not understood
 };
 RequestContext& request_context();
 // Whether the client of this request has hung up.
@@ -70,7 +70,8 @@ class HttpServer : public httplib::Server {
   class Threads;
   bool process_and_close_socket(socket_t sock) override;  // of httplib::Server, called for every connection
   void serve_connection(int sock);
-  bool serve_request(ConnectionStream* stream);  // false: the connection ends
+  // False: the connection ends; unread: and the client may still be sending.
+  bool serve_request(ConnectionStream* stream, bool* unread);
   void refuse_connection(int sock);
 
   const HttpLimits limits_;

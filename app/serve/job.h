@@ -25,15 +25,15 @@ struct Upload {
 
 // What happens to the finished picture of the compatible API (app/serve/sdapi.h): resized to a size, perhaps cut.
 struct FinalSize {
-  double factor = 0;            // of the photo; 0: not
-  int width = 0, height = 0;    // instead of a factor
-  bool crop = false;            // fill width x height and cut what is over; else squeeze into it
+  double factor = 0;          // of the photo; 0: not
+  int width = 0, height = 0;  // instead of a factor
+  bool crop = false;          // fill width x height and cut what is over; else squeeze into it
 };
 
 struct JobRequest {
   enum class Kind { restore, detect, benchmark } kind = Kind::restore;
-  std::string name;     // of the file, for people: never a path here
-  std::string device;   // a name of the menu; empty: any default one
+  std::string name;    // of the file, for people: never a path here
+  std::string device;  // a name of the menu; empty: any default one
   Precision precision = Precision::fp32;
   int size = 0;     // of the GPEN
   int upscale = 0;  // 0: none
@@ -74,7 +74,7 @@ class Job {
  public:
   Job(std::string id, JobRequest request) : id(std::move(id)), request(std::move(request)) {}
   const std::string id;
-  JobRequest request;  // of the worker while the job runs
+  JobRequest request;             // of the worker while the job runs
   bool unreadable = false;        // set by the worker: the upload is no picture, which is the client's fault
   std::atomic<bool> stop{false};  // asked to end: by its client, by its deadline, by the end of the server
 

@@ -13,7 +13,9 @@ namespace {
 Clock::time_point after(double seconds) {
   return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
-double seconds_between(Clock::time_point a, Clock::time_point b) { return std::chrono::duration<double>(b - a).count(); }
+double seconds_between(Clock::time_point a, Clock::time_point b) {
+  return std::chrono::duration<double>(b - a).count();
+}
 
 Json to_json(const JobFace& f) {
   Json landmarks = Json::array();
@@ -323,8 +325,7 @@ void JobQueue::tidy() {
     if (!job->ended() && now > job->deadline) late.push_back(job);
   }
   for (const JobPtr& job : late)
-    end(*job, JobState::failed,
-        ApiError::timeout(concat("not finished within ", limits_.timeout_seconds, " seconds")));
+    end(*job, JobState::failed, ApiError::timeout(concat("not finished within ", limits_.timeout_seconds, " seconds")));
   while (!finished_.empty() && seconds_between(finished_.front()->finished, now) > limits_.keep_seconds) {
     jobs_.erase(finished_.front()->id);
     finished_.pop_front();

@@ -42,7 +42,8 @@ void result(Api& api, Api::Call& call) {
   const JobQueue::JobPtr job = find(api, call);
   if (job == nullptr) return;
   const std::shared_ptr<const Image> image = api.queue().picture(job);
-  if (image == nullptr) return answer(call.response, {409, "usage", "this job has no picture (yet): look at its state"});
+  if (image == nullptr)
+    return answer(call.response, {409, "usage", "this job has no picture (yet): look at its state"});
   std::string bytes;
   if (const ApiError e = api.encode(*image, format, quality, &bytes)) return answer(call.response, e);
   call.response.body = std::move(bytes);
@@ -57,19 +58,18 @@ void events(Api& api, Api::Call& call) {
   if (call.request.method == "HEAD") return call.response.set_header("Content-Type", "text/event-stream");
   call.response.set_header("X-Accel-Buffering", "no");
   auto seen = std::make_shared<uint64_t>(UINT64_MAX);
-  call.response.set_chunked_content_provider(
-      "text/event-stream", [&api, job, seen](size_t, httplib::DataSink& sink) {
-        const uint64_t now = api.queue().wait_for_change(job, *seen, kHeartbeatSeconds);
-        if (!sink.is_writable()) return false;
-        const bool ended = api.queue().ended(job);
-        std::string text = ": still here\n\n";
-        if (now != *seen || ended)
-          text = concat("event: ", ended ? "end" : "progress", "\ndata: ", text_of(api.queue().describe(job)), "\n\n");
-        *seen = now;
-        if (!sink.write(text.data(), text.size())) return false;
-        if (ended) sink.done();
-        return true;
-      });
+  call.response.set_chunked_content_provider("text/event-stream", [&api, job, seen](size_t, httplib::DataSink& sink) {
+    const uint64_t now = api.queue().wait_for_change(job, *seen, kHeartbeatSeconds);
+    if (!sink.is_writable()) return false;
+    const bool ended = api.queue().ended(job);
+    std::string text = ": still here\n\n";
+    if (now != *seen || ended)
+      text = concat("event: ", ended ? "end" : "progress", "\ndata: ", text_of(api.queue().describe(job)), "\n\n");
+    *seen = now;
+    if (!sink.write(text.data(), text.size())) return false;
+    if (ended) sink.done();
+    return true;
+  });
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The program behind `gpen serve`, a file of its own beside `gpen`: it alone needs the HTTP library and what that needs.
+// The program behind `gpen serve`, a file of its own beside `gpen`: it alone needs the HTTP library and what that
+// needs.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>

@@ -69,7 +69,8 @@ Status find_others(const ServeOptions& o, Menu* menu) {
   if (!menu->parser.empty())
     GPEN_RETURN_IF_ERROR(arch_of<ParseNetArch>(menu->parser, "face parser").status());
   else if (o.parser.empty())
-    menu->notes.push_back("No face parser is installed: faces are pasted with a soft square mask (gpen fetch parsenet)");
+    menu->notes.push_back(
+        "No face parser is installed: faces are pasted with a soft square mask (gpen fetch parsenet)");
   if (!o.sr.empty() && o.sr != "none") {
     GPEN_ASSIGN(const RrdbNetArch arch, arch_of<RrdbNetArch>(o.sr, "background upscaler"));
     if (o.sr_scale > 0 && arch.scale != o.sr_scale)
@@ -97,7 +98,8 @@ Status find_devices(const ServeOptions& o, Menu* menu) {
     for (size_t i = 0; listed.ok() && i < listed->size(); ++i) {
       const DeviceInfo& info = (*listed)[i];
       const std::string named = "," + (o.compute.device == "cuda" ? "cuda:0" : o.compute.device) + ",";
-      if (app::precisions_of(info).empty() || (!any && named.find("," + info.name + ",") == std::string::npos)) continue;
+      if (app::precisions_of(info).empty() || (!any && named.find("," + info.name + ",") == std::string::npos))
+        continue;
       menu->devices.push_back({info.name, !any || menu->devices.empty(), app::precisions_of(info)});
     }
   }

@@ -23,7 +23,7 @@ struct MenuDevice {
 struct Menu {
   std::map<int, std::string> gpens;  // by the side of the faces
   int default_size = 0;
-  std::string detector, parser;     // empty: none
+  std::string detector, parser;          // empty: none
   std::map<int, std::string> upscalers;  // by their factor
   int default_upscale = 0;               // 0: none
   std::vector<MenuDevice> devices;       // the default ones first
@@ -46,8 +46,8 @@ class ModelCache {
   ModelCache(const Menu& menu, size_t limit_bytes) : menu_(menu), limit_(limit_bytes) {}
 
   struct Wanted {
-    int size = 0;        // of the GPEN; 0: none
-    int upscale = 0;     // 0: none
+    int size = 0;     // of the GPEN; 0: none
+    int upscale = 0;  // 0: none
     bool detector = false, parser = false;
   };
   // Code::model when there is no such model, Code::memory when it does not fit.

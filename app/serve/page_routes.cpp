@@ -18,9 +18,7 @@ void page(Api&, Api::Call& call) {
   call.response.set_header("Cache-Control", "no-cache");
 }
 
-void openapi(Api&, Api::Call& call) {
-  call.response.set_content(kOpenApi.data(), kOpenApi.size(), "application/json");
-}
+void openapi(Api&, Api::Call& call) { call.response.set_content(kOpenApi.data(), kOpenApi.size(), "application/json"); }
 
 void health(Api& api, Api::Call& call) { answer(call.response, api.health_status(), api.health()); }
 void models(Api& api, Api::Call& call) { answer(call.response, 200, api.models()); }

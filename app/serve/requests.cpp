@@ -87,8 +87,10 @@ void read_options(const RequestRules& rules, Fields* fields, JobRequest* r, bool
   fields->text("format", &format);
   if (!format.empty()) {
     const Result<ImageFormat> parsed = parse_image_format(format);
-    if (!parsed.ok()) fields->fail("option format: " + parsed.status().message());
-    else r->format = *parsed;
+    if (!parsed.ok())
+      fields->fail("option format: " + parsed.status().message());
+    else
+      r->format = *parsed;
   }
   fields->integer("quality", 1, 100, &r->quality);
   fields->flag("wait", wait);
@@ -151,8 +153,8 @@ ApiError check_models(const RequestRules& rules, const JobRequest& r) {
   if (r.kind != JobRequest::Kind::detect && menu.gpens.count(r.size) == 0)
     return ApiError::usage(concat("option size: ", r.size, " is none of ", keys_of(menu.gpens), " (the installed)"));
   if (r.upscale > 0 && menu.upscalers.count(r.upscale) == 0)
-    return ApiError::usage(concat("option upscale: ", r.upscale, " is none of 0, ", keys_of(menu.upscalers),
-                                  " (the installed)"));
+    return ApiError::usage(
+        concat("option upscale: ", r.upscale, " is none of 0, ", keys_of(menu.upscalers), " (the installed)"));
   const bool detects = r.kind == JobRequest::Kind::detect || (r.kind == JobRequest::Kind::restore && !r.given);
   if (detects && menu.detector.empty()) {
     ApiError error = ApiError::of(no_detector());
@@ -163,8 +165,8 @@ ApiError check_models(const RequestRules& rules, const JobRequest& r) {
   return {};
 }
 
-ApiError read_photo_request(const RequestRules& rules, JobRequest::Kind kind, httplib::Request& http,
-                            JobRequest* r, bool* wait) {
+ApiError read_photo_request(const RequestRules& rules, JobRequest::Kind kind, httplib::Request& http, JobRequest* r,
+                            bool* wait) {
   RequestContext& context = request_context();
   r->kind = kind;
   r->size = rules.menu.default_size;

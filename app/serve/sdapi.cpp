@@ -127,8 +127,7 @@ ApiError restore_one(Api& api, const JobRequest& settings, std::string bytes, co
   const JobResult result = api.queue().take_result(job);
   *faces += result.faces.size();
   const Api::HeavyWork one_of_few(api);
-  *answer_text =
-      to_base64({reinterpret_cast<const char*>(result.encoded.data()), result.encoded.size()});
+  *answer_text = to_base64({reinterpret_cast<const char*>(result.encoded.data()), result.encoded.size()});
   return {};
 }
 
@@ -171,8 +170,9 @@ void batch(Api& api, Api::Call& call) {
   Json images = Json::array();
   size_t faces = 0, answer_bytes = 0;
   for (const Json& entry : *list) {
-    const std::string name =
-        entry.is_object() && entry.contains("name") && entry["name"].is_string() ? entry["name"].get<std::string>() : "";
+    const std::string name = entry.is_object() && entry.contains("name") && entry["name"].is_string()
+                                 ? entry["name"].get<std::string>()
+                                 : "";
     if (!entry.is_object() || !entry.contains("data") || !entry["data"].is_string())
       return refuse(call.response, ApiError::usage("imageList: an entry has no data"));
     std::string bytes, text;
@@ -191,11 +191,14 @@ void batch(Api& api, Api::Call& call) {
 }
 
 void upscalers(Api& api, Api::Call& call) {
-  Json list = Json::array({{{"name", "None"}, {"model_name", nullptr}, {"model_path", nullptr}, {"model_url", nullptr},
-                            {"scale", 1}}});
+  Json list = Json::array(
+      {{{"name", "None"}, {"model_name", nullptr}, {"model_path", nullptr}, {"model_url", nullptr}, {"scale", 1}}});
   for (const auto& [scale, model] : api.menu().upscalers)
-    list.push_back({{"name", upscaler_name(scale)}, {"model_name", concat("realesrnet-x", scale)},
-                    {"model_path", nullptr}, {"model_url", nullptr}, {"scale", scale}});
+    list.push_back({{"name", upscaler_name(scale)},
+                    {"model_name", concat("realesrnet-x", scale)},
+                    {"model_path", nullptr},
+                    {"model_url", nullptr},
+                    {"scale", scale}});
   answer(call.response, 200, list);
 }
 

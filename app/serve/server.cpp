@@ -1,7 +1,6 @@
 #include "app/serve/server.h"
 
 #include <malloc.h>
-#include <sys/resource.h>
 
 #include <cstring>
 #include <deque>
@@ -12,21 +11,20 @@
 namespace gpen::serve {
 namespace {
 
-// Compute threads give way to those that answer: /health stays quick while every core works.
-constexpr int kComputeNiceness = 5;
 // All uploads together, relative to the largest single one.
 constexpr size_t kUploadsAtOnce = 4;
 
 // Pictures come and go on many threads. Few arenas and large blocks straight from the system keep what is resident near
 // what is used.
 void tame_allocator() {
-  mallopt(M_ARENA_MAX, 4);
+  mallopt(M_ARENA_MAX, 2);
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
   mallopt(M_TRIM_THRESHOLD, 16 << 20);
 }
 
 std::string url_of(const std::string& host, int port) {
-  return host.find(':') != std::string::npos ? concat("http://[", host, "]:", port) : concat("http://", host, ":", port);
+  return host.find(':') != std::string::npos ? concat("http://[", host, "]:", port)
+                                             : concat("http://", host, ":", port);
 }
 
 bool is_local(const std::string& host) { return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0; }
@@ -42,8 +40,8 @@ Status run_server(const ServeOptions& options) {
   HttpServer http(options.http_limits(), &uploads);
   const int port = http.bind(options.host, options.port);
   if (port < 0)
-    return fail(Code::io, options.host, ":", options.port, ": cannot listen: ",
-                errno != 0 ? std::strerror(errno) : "no such address");
+    return fail(Code::io, options.host, ":", options.port,
+                ": cannot listen: ", errno != 0 ? std::strerror(errno) : "no such address");
 
   Metrics metrics;
   JobQueue queue({options.queue, options.timeout, options.keep_results, options.keep_seconds, options.keep_bytes},
@@ -62,10 +60,7 @@ Status run_server(const ServeOptions& options) {
   std::thread answers([&] { http.run(); });
   for (DeviceWorker& worker : workers) {
     const bool is_default = menu.find_device(worker.device())->is_default;
-    const auto prepare = [&worker, is_default] {
-      setpriority(PRIO_PROCESS, 0, kComputeNiceness);  // of this thread, and of those it starts
-      return worker.prepare(is_default);
-    };
+    const auto prepare = [&worker, is_default] { return worker.prepare(is_default); };
     queue.add_worker(worker.device(), is_default, prepare, [&worker](Job& job) { return worker.run(job); });
   }
   std::printf("%s\n", url_of(options.host, port).c_str());

@@ -45,8 +45,7 @@ Image cut_out(const Image& from, int width, int height) {
   for (int y = 0; y < height; ++y) {
     std::copy_n(from.row(y0 + y) + 3 * x0, 3 * width, out.row(y));
     if (!from.alpha.empty())
-      std::copy_n(from.alpha.data() + int64_t{y0 + y} * from.width + x0, width,
-                  out.alpha.data() + int64_t{y} * width);
+      std::copy_n(from.alpha.data() + int64_t{y0 + y} * from.width + x0, width, out.alpha.data() + int64_t{y} * width);
   }
   return out;
 }
@@ -79,9 +78,7 @@ Status DeviceWorker::prepare(bool load_defaults) {
   return models(wanted, menu_.default_precision).status();
 }
 
-Processor DeviceWorker::where(Precision precision) const {
-  return {processor_->pool, precision, processor_->device};
-}
+Processor DeviceWorker::where(Precision precision) const { return {processor_->pool, precision, processor_->device}; }
 
 Result<Models> DeviceWorker::models(const ModelCache::Wanted& wanted, Precision precision) {
   Result<Models> models = cache_.get(wanted, where(precision));
@@ -228,9 +225,15 @@ Result<JobResult> DeviceWorker::benchmark(Job& job) {
   const size_t n = ms.size();
   const double median = n % 2 == 1 ? ms[n / 2] : (ms[n / 2 - 1] + ms[n / 2]) / 2;
   JobResult out;
-  out.data = {{"network", concat("gpen ", r.size)}, {"device", device_.name}, {"precision", name_of(r.precision)},
-              {"batch", r.batch},                   {"reps", r.reps},         {"threads", processor_->pool->size()},
-              {"min_ms", ms.front()},               {"median_ms", median},    {"per_face_ms", median / r.batch}};
+  out.data = {{"network", concat("gpen ", r.size)},
+              {"device", device_.name},
+              {"precision", name_of(r.precision)},
+              {"batch", r.batch},
+              {"reps", r.reps},
+              {"threads", processor_->pool->size()},
+              {"min_ms", ms.front()},
+              {"median_ms", median},
+              {"per_face_ms", median / r.batch}};
   return out;
 }
 

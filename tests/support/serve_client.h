@@ -69,9 +69,9 @@ inline std::string make_tiny_gpen(const CommandLine& folder) {
   return folder.path("tiny.safetensors");
 }
 
-inline httplib::MultipartFormDataItems form(
-    const std::string& picture, const std::vector<std::pair<std::string, std::string>>& options,
-    const std::string& filename = "photo.png") {
+inline httplib::MultipartFormDataItems form(const std::string& picture,
+                                            const std::vector<std::pair<std::string, std::string>>& options,
+                                            const std::string& filename = "photo.png") {
   httplib::MultipartFormDataItems items = {{"image", picture, filename, "image/png"}};
   for (const auto& [name, value] : options) items.push_back({name, value, "", ""});
   return items;
