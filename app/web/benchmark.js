@@ -46,10 +46,12 @@ function showMeasured() {
   $('bench-rows').replaceChildren(...measured.map((result) => {
     const bar = el('span', {class: 'hbar'});
     bar.style.width = `${100 * result.per_face_ms / slowest}%`;
-    const number = (ms) => el('td', {class: 'number'}, formatMs(ms));
-    return el('tr', {}, el('th', {scope: 'row'}, result.network), el('td', {}, deviceName(result.device)),
-      el('td', {}, precisionName(result.precision)), el('td', {class: 'number'}, String(result.batch)),
-      number(result.min_ms), number(result.median_ms), number(result.per_face_ms), el('td', {class: 'bars', 'aria-hidden': 'true'}, bar));
+    const cell = (label, text, type) => el('td', {class: type, 'data-label': t(label)}, text);
+    return el('tr', {}, el('th', {scope: 'row'}, result.network), cell('device', deviceName(result.device)),
+      cell('precision', precisionName(result.precision)), cell('batch', String(result.batch), 'number'),
+      ...[['fastest', 'min_ms'], ['median', 'median_ms'], ['per_face', 'per_face_ms']]
+        .map(([label, name]) => cell(label, formatMs(result[name]), 'number')),
+      el('td', {class: 'bars', 'aria-hidden': 'true'}, bar));
   }));
   $('bench-results').hidden = measured.length === 0;
 }

@@ -59,18 +59,18 @@ function showLanguage() {
 
 function formatTime(ms) {
   const seconds = ms / 1000;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return t('seconds', {seconds: seconds.toFixed(1)});
   const whole = Math.floor(seconds);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
 }
-const formatMs = (ms) => (ms < 1000 ? `${ms.toFixed(ms < 10 ? 2 : 1)} ms` : `${(ms / 1000).toFixed(2)} s`);
+const formatMs = (ms) => (ms < 1000 ? `${ms.toFixed(ms < 10 ? 2 : 1)} ms` : t('seconds', {seconds: (ms / 1000).toFixed(2)}));
 const megabytes = (bytes) => Math.floor(bytes / 1048576);
 const megapixels = (pixels) => Math.round(pixels / 1e5) / 10;
 
 // Spoken by screen readers, not shown.
 const announce = (text) => { $('live').textContent = text; };
 
-// A message that stays until it is dismissed. text(): so that it follows the language.
+// A message that stays until it is dismissed.
 function alertUser(text) {
   const words = el('span', {}, text);
   const box = el('div', {class: 'alert'}, words,

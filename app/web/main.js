@@ -15,6 +15,7 @@ function chooseLanguage(chosen) {
   remember('localStorage', 'language', chosen);
   showLanguage();
   showServer();
+  showMeasured();
   for (const photo of photos) showPhoto(photo);
 }
 

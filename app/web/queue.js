@@ -69,7 +69,7 @@ function showInQueue(photo) {
 // What belongs to all photos together.
 function showQueueActions() {
   const open = photos.filter((photo) => canRestore(photo) && (photo.state !== 'done' || settingsChanged(photo)));
-  $('restore-all').hidden = photos.length < 2 || open.length === 0;
+  $('restore-all').hidden = open.length < 2;
   setText($('restore-all'), t('restore_all', {count: open.length}));
   $('clear').hidden = photos.length < 2;
 }

@@ -48,13 +48,16 @@ function layOut() {
   const percent = Math.round(view.split * 100);
   $('divider').setAttribute('aria-valuenow', String(percent));
   $('divider').setAttribute('aria-valuetext', t('divider_value', {percent}));
-  $('tag-original').classList.toggle('away', at < 110);
-  $('tag-restored').classList.toggle('away', g.width - at < 110);
+  $('tag-original').style.left = `${from + 10}px`;
+  $('tag-restored').style.right = `${g.width - to + 10}px`;
+  $('tag-original').classList.toggle('away', at - from < 100);
+  $('tag-restored').classList.toggle('away', to - at < 100);
 
   spots.forEach((spot, i) => {
     const [x0, y0, x1, y1] = photo.faces[i].box;  // pixel centres are integers: the edge of pixel 0 is at -1/2
     Object.assign(spot.style, {left: `${(x0 + 0.5) * g.scale}px`, top: `${(y0 + 0.5) * g.scale}px`,
       width: `${(x1 - x0) * g.scale}px`, height: `${(y1 - y0) * g.scale}px`});
+    spot.classList.toggle('tiny', (x1 - x0) * g.scale < 40);  // a number would hide its neighbours
   });
 }
 
