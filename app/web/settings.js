@@ -1,8 +1,9 @@
 // The settings: what the server has, and what was chosen.
-function fillSelect(select, choices) {
-  const chosen = select.value;
+// Keeps what was chosen, where there still is such a choice; else `standard`, else the first.
+function fillSelect(select, choices, standard) {
+  const chosen = select.options.length ? select.value : standard;
   select.replaceChildren(...choices.map(([value, text]) => el('option', {value}, text)));
-  if (choices.some(([value]) => value === chosen)) select.value = chosen;
+  for (const wanted of [standard, chosen]) if (choices.some(([value]) => value === wanted)) select.value = wanted;
   select.disabled = choices.length < 2;
 }
 
@@ -10,11 +11,11 @@ const precisionName = (name) => ({fp32: 'FP32', tf32: 'TF32', bf16: 'BF16', fp16
 const deviceName = (name) => name.replace(/^cpu$/, 'CPU').replace(/^cuda/, 'CUDA');
 
 function fillDevices(device, precision) {
-  const devices = server.devices || [];
+  const devices = server.devices || [], standard = server.default || {};
   fillSelect(device, devices.length === 1 ? [[devices[0].name, deviceName(devices[0].name)]]
     : [['', t('automatic')], ...devices.map(({name}) => [name, deviceName(name)])]);
-  const of = devices.find(({name}) => name === device.value) || devices[0];
-  fillSelect(precision, [['', t('standard')], ...((of && of.precisions) || []).map((name) => [name, precisionName(name)])]);
+  const of = devices.find(({name}) => name === (device.value || standard.device)) || devices[0];
+  fillSelect(precision, ((of && of.precisions) || []).map((name) => [name, precisionName(name)]), standard.precision);
 }
 
 // Shows what GET /api/v1/models said; again when the language changes.
@@ -25,7 +26,7 @@ function showServer() {
   $('sizes').replaceChildren(...sizes.map((size) => el('label', {},
     el('input', {type: 'radio', name: 'size', value: size, checked: size === chosen}), el('span', {}, String(size)))));
   fillSelect($('upscale'), [['0', t('upscale_0')], ...(server.upscale || []).filter((factor) => factor > 0)
-    .map((factor) => [String(factor), factor === 1 ? t('upscale_1') : t('upscale_n', {factor})])]);
+    .map((factor) => [String(factor), factor === 1 ? t('upscale_1') : t('upscale_n', {factor})])], String((server.default && server.default.upscale) || 0));
   fillDevices($('device'), $('precision'));
   fillSelect($('bench-size'), sizes.map((size) => [String(size), String(size)]));
   fillDevices($('bench-device'), $('bench-precision'));
@@ -54,7 +55,7 @@ function settings() {
     lambda_id: Number($('fidelity').value),
     alpha: Number($('alpha').value),
     largest_face: $('largest').checked ? 1 : null,
-    upscale: Number($('upscale').value) || null,
+    upscale: $('upscale').options.length ? Number($('upscale').value) : null,
     device: server && (server.devices || []).length > 1 ? $('device').value : null,
     precision: $('precision').value,
   };
@@ -71,8 +72,12 @@ function watchSettings() {
     settingsMoved();
   });
   $('options').addEventListener('reset', () => setTimeout(() => {
-    for (const radio of document.querySelectorAll('input[name=size]'))
-      radio.checked = Number(radio.value) === (server && server.default && server.default.size);
+    const standard = (server && server.default) || {};
+    for (const radio of document.querySelectorAll('input[name=size]')) radio.checked = Number(radio.value) === standard.size;
+    $('upscale').value = String(standard.upscale || 0);
+    $('device').selectedIndex = 0;
+    $('precision').replaceChildren();  // filled anew, with the server's own
+    showServer();
     settingsMoved();
   }));
   $('options').addEventListener('submit', (event) => event.preventDefault());
