@@ -5,8 +5,8 @@ function select(photo) {
   if (!photo) return;
   setText($('photo-name'), photo.name);
   $('photo-name').title = photo.name;
-  openInViewer(photo);
   buildFaces(photo);
+  openInViewer(photo);
   showPhoto(photo);
 }
 

@@ -28,6 +28,7 @@ class PageTest : public testing::Test {
     ASSERT_FALSE(address_.empty()) << server_->output();
     browser_ = std::make_unique<Browser>(options);
     ASSERT_TRUE(browser_->ready());
+    browser_->requests();  // forgets those of the browser's own first page
     browser_->open(address_ + "/");
   }
   // ... and waits until it knows what the server has.

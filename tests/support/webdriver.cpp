@@ -188,7 +188,7 @@ std::vector<std::string> Browser::requests() {
     const json event = json::parse(entry.value("message", ""), nullptr, false);
     if (!event.is_object() || event["message"].value("method", "") != "Network.requestWillBeSent") continue;
     const std::string address = event["message"]["params"]["request"].value("url", "");
-    if (address.rfind("data:", 0) != 0 && address.rfind("blob:", 0) != 0) out.push_back(address);
+    if (address.starts_with("http") || address.starts_with("ws")) out.push_back(address);
   }
   return out;
 }

@@ -50,7 +50,7 @@ class Browser {
   void screenshot(const std::filesystem::path& file);
   // Errors and warnings of the console since the last call.
   std::vector<std::string> complaints();
-  // Addresses of all requests since the last call (data: and blob: left out).
+  // Addresses of all requests over the network since the last call.
   std::vector<std::string> requests();
 
   const std::filesystem::path& downloads() const { return downloads_.path(); }
