@@ -22,6 +22,7 @@ void add_synth(CLI::App& root, Action* action);
 void add_bench(CLI::App& root, Action* action);
 void add_fetch(CLI::App& root, Action* action);
 void add_devices(CLI::App& root, Action* action);
+void add_serve(CLI::App& root, Action* action);
 
 // Prints "gpen: MESSAGE" on stderr when the status is an error; the exit code it stands for.
 ExitCode report(const Status& status);

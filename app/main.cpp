@@ -49,6 +49,7 @@ ExitCode run(int argc, char** argv) {
   add_bench(root, &action);
   add_fetch(root, &action);
   add_devices(root, &action);
+  add_serve(root, &action);
 
   std::vector<std::string> arguments = normalise_options({argv + 1, argv + argc});
   try {

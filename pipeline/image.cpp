@@ -177,6 +177,27 @@ Result<Image> load_image(Bytes file, const std::string& name, const LoadOptions&
   return image;
 }
 
+Result<ImageSize> image_size(Bytes file) {
+  if (file.empty()) return fail(Code::io, "the file is empty (0 bytes)");
+  if (file.size() > static_cast<size_t>(std::numeric_limits<int>::max()))
+    return fail(Code::io, "the file has ", file.size(), " bytes");
+  GPEN_ASSIGN(const ImageFormat format, sniff_image_format(file));
+  if (format == ImageFormat::jpg) GPEN_RETURN_IF_ERROR(check_jpeg_tables(file));
+  if (format == ImageFormat::png && file.size() >= 24) {
+    const uint32_t width = big_endian_u32(file, 16), height = big_endian_u32(file, 20);
+    constexpr uint32_t kMost = std::numeric_limits<int>::max();
+    if (width > kMost || height > kMost) return fail(Code::io, "not a readable png file: its size is not possible");
+    if (width > 0 && height > 0) return ImageSize{static_cast<int>(width), static_cast<int>(height)};
+  }
+  ImageSize size;
+  int channels = 0;
+  set_stb_allocation_limit(size_t{16} << 20);
+  if (stbi_info_from_memory(file.data(), static_cast<int>(file.size()), &size.width, &size.height, &channels) == 0)
+    return fail(Code::io, "not a readable ", name_of(format), " file: ", stbi_failure_reason());
+  if (size.width < 1 || size.height < 1) return fail(Code::io, "the picture has no pixels");
+  return size;
+}
+
 Result<Image> load_image(const std::filesystem::path& path, const LoadOptions& options) {
   GPEN_ASSIGN(const std::vector<uint8_t> file, read_file(path, options.max_file_bytes));
   return load_image(file, path.string(), options);

@@ -50,6 +50,13 @@ struct LoadOptions {
 Result<Image> load_image(const std::filesystem::path& path, const LoadOptions& options = {});
 Result<Image> load_image(std::span<const uint8_t> file, const std::string& name, const LoadOptions& options = {});
 
+// What the file's header says, before any pixel is decoded; a JPEG's orientation is not applied. Code::io as of
+// load_image(), which may still find the rest of the file damaged. No limit on the size is checked.
+struct ImageSize {
+  int width = 0, height = 0;
+};
+Result<ImageSize> image_size(std::span<const uint8_t> file);
+
 struct SaveOptions {
   int quality = 95;  // JPEG, 1 to 100
 };

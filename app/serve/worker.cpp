@@ -1,0 +1,237 @@
+#include "app/serve/worker.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "pipeline/faces_json.h"
+#include "pipeline/geometry.h"
+#include "weights/synth.h"
+
+namespace gpen::serve {
+namespace {
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// How far a photo has come in percent, by the stages that report progress; their shares are rough.
+double percent_of(const std::string& stage, double fraction, bool upscales) {
+  struct Share {
+    const char* stage;
+    double begin, length;
+  };
+  static constexpr Share kShares[] = {{"detect", 0, 20}, {"restore", 20, 65}, {"paste", 85, 10}, {"encode", 95, 5}};
+  const double background = upscales ? 0.8 : 0;
+  if (stage == "upscale") return 100 * fraction * background;
+  for (const Share& share : kShares) {
+    if (stage == share.stage) return 100 * background + (1 - background) * (share.begin + share.length * fraction);
+  }
+  return 0;
+}
+
+bool same(const Landmarks& a, const Landmarks& b) {
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (std::abs(a[i].x - b[i].x) > 1e-6 || std::abs(a[i].y - b[i].y) > 1e-6) return false;
+  }
+  return true;
+}
+
+Image cut_out(const Image& from, int width, int height) {
+  Image out(width, height);
+  const int x0 = (from.width - width) / 2, y0 = (from.height - height) / 2;
+  if (!from.alpha.empty()) out.alpha.resize(static_cast<size_t>(width) * static_cast<size_t>(height));
+  for (int y = 0; y < height; ++y) {
+    std::copy_n(from.row(y0 + y) + 3 * x0, 3 * width, out.row(y));
+    if (!from.alpha.empty())
+      std::copy_n(from.alpha.data() + int64_t{y0 + y} * from.width + x0, width,
+                  out.alpha.data() + int64_t{y} * width);
+  }
+  return out;
+}
+
+// photo_width, photo_height: what a factor is relative to.
+Image final_size(const Image& image, const FinalSize& to, int photo_width, int photo_height, ThreadPool& pool) {
+  const auto side = [](double v) { return std::max(1, static_cast<int>(std::lround(v))); };
+  const int width = to.factor > 0 ? side(photo_width * to.factor) : to.width;
+  const int height = to.factor > 0 ? side(photo_height * to.factor) : to.height;
+  if (!to.crop || to.factor > 0) return resize_bilinear(image, width, height, pool);
+  const double scale = std::max(double(width) / image.width, double(height) / image.height);
+  const Image filled = resize_bilinear(image, std::max(width, side(image.width * scale)),
+                                       std::max(height, side(image.height * scale)), pool);
+  return cut_out(filled, width, height);
+}
+
+}  // namespace
+
+DeviceWorker::DeviceWorker(const Menu& menu, const ServeOptions& options, const MenuDevice& device, JobQueue* queue)
+    : menu_(menu), options_(options), device_(device), queue_(queue), cache_(menu, options.model_memory) {}
+
+Status DeviceWorker::prepare(bool load_defaults) {
+  app::ComputeOptions compute = options_.compute;
+  compute.device = device_.name;
+  compute.precision = name_of(Precision::fp32);
+  GPEN_ASSIGN(const Processor opened, compute.processor());
+  processor_ = opened;
+  if (!load_defaults) return {};
+  const ModelCache::Wanted wanted{menu_.default_size, menu_.default_upscale, !menu_.detector.empty(), true};
+  return models(wanted, menu_.default_precision).status();
+}
+
+Processor DeviceWorker::where(Precision precision) const {
+  return {processor_->pool, precision, processor_->device};
+}
+
+Result<Models> DeviceWorker::models(const ModelCache::Wanted& wanted, Precision precision) {
+  Result<Models> models = cache_.get(wanted, where(precision));
+  loaded_models_ = cache_.count();
+  loaded_bytes_ = cache_.bytes();
+  return models;
+}
+
+Result<JobResult> DeviceWorker::run(Job& job) {
+  Result<JobResult> result = job.request.kind == JobRequest::Kind::restore  ? restore(job)
+                             : job.request.kind == JobRequest::Kind::detect ? detect(job)
+                                                                            : benchmark(job);
+  malloc_trim(size_t{8} << 20);  // pictures of many sizes leave holes in the heap
+  return result;
+}
+
+Result<Image> DeviceWorker::read_photo(Job& job) const {
+  LoadOptions load;
+  load.max_pixels = options_.max_pixels;
+  Result<Image> photo = load_image(job.request.photo.bytes(), job.request.name, load);
+  job.request.photo = Upload();
+  job.unreadable = !photo.ok() && photo.status().code() == Code::io;
+  return photo;
+}
+
+Result<std::optional<std::vector<JobFace>>> DeviceWorker::choose_faces(Job& job, const Models& models,
+                                                                       const Image& photo) {
+  const JobRequest& r = job.request;
+  std::vector<Face> found;
+  if (r.given) {
+    found = *r.given;
+  } else if (r.upscale > 0 && r.exclude.empty()) {
+    return std::optional<std::vector<JobFace>>();  // on the enlargement
+  } else {
+    DetectionOptions options = r.options.detection;
+    options.largest_only = false;  // of the faces that are left, later
+    GPEN_ASSIGN(Detections detections, detect_faces(*models.detector, photo, options, *processor_->pool));
+    found = std::move(detections.faces);
+  }
+  for (const int index : r.exclude) {
+    if (index >= static_cast<int>(found.size()))
+      return fail(Code::usage, "exclude: there is no face ", index, ", ", found.size(), " were found");
+  }
+  std::vector<JobFace> chosen;
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (std::count(r.exclude.begin(), r.exclude.end(), static_cast<int>(i)) == 0)
+      chosen.push_back({static_cast<int>(i), found[i], false});
+  }
+  return std::optional(std::move(chosen));
+}
+
+Result<JobResult> DeviceWorker::restore(Job& job) {
+  const JobRequest& r = job.request;
+  const auto report = [&](const char* stage, double fraction) {
+    queue_->progress(job, stage, percent_of(stage, fraction, r.upscale > 0));
+    return !job.stop;
+  };
+  report("load", 0);
+  JobResult out;
+  Clock::time_point start = Clock::now();
+  GPEN_ASSIGN(const Image photo, read_photo(job));
+  StageTime read{"read", ms_since(start)};
+  GPEN_ASSIGN(const Models networks, models({r.size, r.upscale, !r.given, true}, r.precision));
+
+  report("detect", 0);
+  start = Clock::now();
+  GPEN_ASSIGN(const std::optional<std::vector<JobFace>> chosen, choose_faces(job, networks, photo));
+  const double detect_ms = ms_since(start);
+  std::vector<Face> given;
+  if (chosen) {
+    queue_->set_faces(job, photo.width, photo.height, *chosen);
+    for (const JobFace& face : *chosen) given.push_back(face.face);
+  }
+
+  RestoreOptions options = r.options;
+  options.progress = report;
+  Restorer restorer(networks, processor_->pool);
+  GPEN_ASSIGN(RestoreResult restored, restorer.restore(photo, options, chosen ? &given : nullptr));
+
+  out.times = {read};
+  for (StageTime& t : restored.times) {
+    if (t.stage == "detect") t.ms += detect_ms;
+    out.times.push_back(t);
+  }
+  out.notes = std::move(restored.notes);
+  if (!menu_.trained) out.notes.insert(out.notes.end(), menu_.notes.begin(), menu_.notes.begin() + 1);
+  size_t next = 0;
+  for (const FaceReport& face : restored.faces) {  // in the order of `chosen`, perhaps fewer
+    while (chosen && next < chosen->size() && !same((*chosen)[next].face.landmarks, face.face.landmarks)) ++next;
+    const int index = chosen && next < chosen->size() ? (*chosen)[next].index : static_cast<int>(out.faces.size());
+    out.faces.push_back({index, face.face, face.smoothed});
+    ++next;
+  }
+  out.image = std::move(restored.image);
+  if (r.final_size.factor > 0 || r.final_size.width > 0)
+    out.image = final_size(out.image, r.final_size, photo.width, photo.height, *processor_->pool);
+  out.width = out.image.width;
+  out.height = out.image.height;
+  if (!r.encode) return out;
+  if (!report("encode", 0)) return fail(Code::cancelled, "cancelled");
+  start = Clock::now();
+  GPEN_ASSIGN(out.encoded, encode_image(out.image, r.format, {r.quality}));
+  out.times.push_back({"encode", ms_since(start)});
+  out.image = Image();
+  return out;
+}
+
+Result<JobResult> DeviceWorker::detect(Job& job) {
+  const JobRequest& r = job.request;
+  queue_->progress(job, "detect", 0);
+  JobResult out;
+  GPEN_ASSIGN(const Image photo, read_photo(job));
+  GPEN_ASSIGN(const Models networks, models({0, 0, true, false}, Precision::fp32));
+  const Clock::time_point start = Clock::now();
+  GPEN_ASSIGN(const Detections found, detect_faces(*networks.detector, photo, r.options.detection, *processor_->pool));
+  out.times.push_back({"detect", ms_since(start)});
+  out.width = photo.width;
+  out.height = photo.height;
+  for (size_t i = 0; i < found.faces.size(); ++i) out.faces.push_back({static_cast<int>(i), found.faces[i], false});
+  out.data = Json::parse(faces_to_json(found.faces, r.name, photo.width, photo.height, r.size));
+  return out;
+}
+
+// The network's part of a restoration: formula values in, output dropped.
+Result<JobResult> DeviceWorker::benchmark(Job& job) {
+  const JobRequest& r = job.request;
+  queue_->progress(job, "load", 0);
+  GPEN_ASSIGN(const Models networks, models({r.size, 0, false, false}, r.precision));
+  GpenNet& net = *networks.gpen;
+  const int64_t in = net.arch().in_size, side = net.arch().out_size;
+  std::vector<float> input = formula_tensor("bench.input", r.batch * 3 * in * in, 1);
+  std::vector<float> output(static_cast<size_t>(r.batch * 3 * side * side));
+  std::vector<double> ms;
+  constexpr int kWarmUp = 2;  // plans the memory; on a device records the work
+  for (int i = 0; i < kWarmUp + r.reps; ++i) {
+    if (job.stop) return fail(Code::cancelled, "cancelled");
+    queue_->progress(job, "benchmark", 100.0 * i / (kWarmUp + r.reps));
+    const Clock::time_point start = Clock::now();
+    GPEN_RETURN_IF_ERROR(net.forward(make_view(input.data(), r.batch, 3, in, in),
+                                     make_view(output.data(), r.batch, 3, side, side), 0, nullptr));
+    if (i >= kWarmUp) ms.push_back(ms_since(start));
+  }
+  std::sort(ms.begin(), ms.end());
+  const size_t n = ms.size();
+  const double median = n % 2 == 1 ? ms[n / 2] : (ms[n / 2 - 1] + ms[n / 2]) / 2;
+  JobResult out;
+  out.data = {{"network", concat("gpen ", r.size)}, {"device", device_.name}, {"precision", name_of(r.precision)},
+              {"batch", r.batch},                   {"reps", r.reps},         {"threads", processor_->pool->size()},
+              {"min_ms", ms.front()},               {"median_ms", median},    {"per_face_ms", median / r.batch}};
+  return out;
+}
+
+}  // namespace gpen::serve

@@ -1,0 +1,173 @@
+// gpen serve under load: 64 clients at once against a queue of 16, with good, huge, truncated and hostile uploads.
+// GPEN_LOAD_SECONDS sets the time (10; the full run is 60).
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+
+#include "support/serve_client.h"
+
+namespace gpen::test {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+struct Tally {
+  std::mutex mutex;
+  std::map<std::string, std::map<int, int>> answers;  // by the kind of request, by status; -1: no answer
+  std::vector<double> health_ms;
+  void add(const std::string& kind, int status) {
+    const std::lock_guard lock(mutex);
+    ++answers[kind][status];
+  }
+};
+
+// What the clients send, made once.
+struct Uploads {
+  std::string good, photo, cut, huge, bomb, noise, faces;
+  bool detects = false;
+};
+
+Uploads make_uploads(bool detects) {
+  Uploads u;
+  u.detects = detects;
+  u.faces = faces_json();
+  u.good = picture_bytes(300, 260);
+  u.photo = read_text(std::string(GPEN_SOURCE_DIR) + "/examples/astronaut.jpg");
+  u.cut = u.photo.substr(0, u.photo.size() / 3);
+  u.huge = std::string(9 << 20, 'h');
+  u.bomb = u.good.substr(0, 16) + std::string("\x00\x00\x60\x00\x00\x00\x60\x00", 8) + u.good.substr(24);
+  for (uint32_t i = 0, v = 1; i < 50000; ++i) u.noise += static_cast<char>((v = v * 1664525u + 1013904223u) >> 24);
+  return u;
+}
+
+// One client: a mix of requests, in an order of its own.
+void visit(const Server& server, const Uploads& u, int number, Clock::time_point end, Tally* tally) {
+  uint32_t random = static_cast<uint32_t>(number) * 2654435761u + 1;
+  while (Clock::now() < end) {
+    random = random * 1664525u + 1013904223u;
+    httplib::Client client = server.client();
+    const auto post = [&](const std::string& bytes, bool with_faces) {
+      std::vector<std::pair<std::string, std::string>> options;
+      if (with_faces) options.push_back({"faces", u.faces});
+      return status_of(client.Post("/api/v1/restore", form(bytes, options)));
+    };
+    switch (random >> 16 & 7) {
+      case 0:
+      case 1:
+        tally->add("good", post(u.good, true));
+        break;
+      case 2:
+        tally->add("good", post(u.photo, !u.detects));
+        break;
+      case 3:
+        tally->add("cut", post(u.cut, true));
+        break;
+      case 4:
+        tally->add("huge", post(u.huge, true));
+        break;
+      case 5:
+        tally->add("bomb", post(u.bomb, true));
+        break;
+      case 6:
+        tally->add("noise", post(u.noise, true));
+        break;
+      default:  // leaves in the middle
+        client.set_read_timeout(0, 50000);
+        client.Post("/api/v1/restore", form(u.photo, {{"faces", u.faces}}));
+        tally->add("left", 0);
+    }
+    // As clients do that were refused: a moment later, again.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+void watch_health(const Server& server, Clock::time_point end, Tally* tally) {
+  while (Clock::now() < end) {
+    httplib::Client client = server.client();  // a connection of its own every time
+    const auto start = Clock::now();
+    const int status = status_of(client.Get("/health"));
+    const double ms = ms_since(start);
+    tally->add("health", status);
+    tally->health_ms.push_back(ms);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+double at(const std::vector<double>& sorted, double share) {
+  return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1))];
+}
+
+void run_load(const Server& server, const Uploads& uploads, double seconds, Tally* tally) {
+  const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 64; ++i) clients.emplace_back([&, i] { visit(server, uploads, i, end, tally); });
+  watch_health(server, end, tally);
+  for (std::thread& client : clients) client.join();
+}
+
+TEST(ServeLoad, SixtyFourClientsAtOnce) {
+  const char* wanted = std::getenv("GPEN_LOAD_SECONDS");
+  const double seconds = wanted != nullptr ? std::atof(wanted) : 10;
+  const std::string detector = shared_file("weights/retinaface_mobilenet0.25_zip.pth").string();
+  const bool detects = std::filesystem::exists(detector);
+  CommandLine folder(GPEN_BINARY);
+  std::vector<std::string> arguments = {"--device", "cpu", "--queue", "16", "--max-body", "8", "-m"};
+  if (detects)
+    arguments.insert(arguments.end(), {"identity", "--size", "256", "--detector", detector});
+  else
+    arguments.push_back(make_tiny_gpen(folder));
+  Server server(arguments);
+  ASSERT_TRUE(server.wait_until_ready()) << server.err();
+
+  const Uploads uploads = make_uploads(detects);
+  Tally warm_up, tally;
+  run_load(server, uploads, std::max(3.0, seconds / 6), &warm_up);
+  const double before = server.resident_mb();
+  run_load(server, uploads, seconds, &tally);
+  const double after = server.resident_mb();
+
+  ASSERT_TRUE(server.running()) << "the server has crashed: " << server.err();
+  std::sort(tally.health_ms.begin(), tally.health_ms.end());
+  std::string report;
+  for (const auto& [kind, by_status] : tally.answers) {
+    report += kind + ":";
+    for (const auto& [status, n] : by_status) report += " " + std::to_string(status) + " x" + std::to_string(n);
+    report += "; ";
+  }
+  std::printf("%.0f s, %s\nresident %.1f MB before, %.1f MB after; /health p50 %.1f ms, p99 %.1f ms, max %.1f ms\n",
+              seconds, report.c_str(), before, after, at(tally.health_ms, 0.5), at(tally.health_ms, 0.99),
+              tally.health_ms.back());
+
+  // Every good request is answered, or refused with 503; the others are told what is wrong, or 503.
+  const auto only = [&](const std::string& kind, std::initializer_list<int> allowed) {
+    for (const auto& [status, n] : tally.answers[kind])
+      EXPECT_TRUE(std::count(allowed.begin(), allowed.end(), status) == 1) << kind << " " << status << " x" << n;
+  };
+  only("good", {200, 503});
+  only("cut", {415, 503});
+  only("huge", {413, 503});
+  only("bomb", {413, 503});
+  only("noise", {415, 503});
+  only("health", {200});
+  EXPECT_GT(tally.answers["good"][200], 0);
+  if (kSanitized) return;  // time and memory would be those of the sanitizer
+  EXPECT_LE(after, before * 1.05 + 2);
+  // Of a machine that the tests have for themselves the largest is meant; others may hold its cores for longer.
+  EXPECT_LT(at(tally.health_ms, 0.5), 50);
+
+  server.signal(SIGTERM);
+  EXPECT_EQ(server.wait(60), 0) << server.err();
+}
+
+}  // namespace
+}  // namespace gpen::test

@@ -1,0 +1,166 @@
+// gpen serve in the de-facto client format: pictures in base64, one or several.
+#include <gtest/gtest.h>
+
+#include "app/serve/base64.h"
+#include "support/serve_client.h"
+
+namespace gpen::test {
+namespace {
+
+using serve::from_base64;
+using serve::to_base64;
+
+TEST(Base64, KnownTexts) {  // RFC 4648, section 10
+  for (const auto& [bytes, text] : {std::pair<std::string, std::string>{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="},
+                                    {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}}) {
+    EXPECT_EQ(to_base64(bytes), text);
+    std::string back;
+    EXPECT_TRUE(from_base64(text, &back));
+    EXPECT_EQ(back, bytes);
+  }
+  std::string all, back;
+  for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
+  EXPECT_TRUE(from_base64(to_base64(all), &back));
+  EXPECT_EQ(back, all);
+  EXPECT_TRUE(from_base64(" Zm9v\r\nYg ", &back));
+  EXPECT_EQ(back, "foob");
+  for (const char* wrong : {"Z", "Zm9vY", "Zm9*", "Zg==x", "Z=g=", "\xC3\xA4"}) EXPECT_FALSE(from_base64(wrong, &back)) << wrong;
+}
+
+class ServeSdapi : public testing::Test {
+ protected:
+  // A detector with made-up weights: it finds what it finds, but the way is that of a real one.
+  static void SetUpTestSuite() {
+    folder_ = new CommandLine(GPEN_BINARY);
+    ASSERT_EQ((*folder_)({"synth", "retinaface-mobilenet0.25", "-o", "detector.safetensors"}).code, 0);
+    ASSERT_EQ((*folder_)({"synth", "realesrnet-x2", "-o", "sr.safetensors"}).code, 0);
+    server_ = new Server({"-m", make_tiny_gpen(*folder_), "--detector", folder_->path("detector.safetensors"), "--sr",
+                          folder_->path("sr.safetensors"), "--device", "cpu", "-j", "1", "--max-pixels", "0.3"});
+    ASSERT_TRUE(server_->wait_until_ready()) << server_->err();
+  }
+  static void TearDownTestSuite() {
+    delete server_;
+    delete folder_;
+  }
+  httplib::Client client = server_->client();
+  const std::string png = to_base64(picture_bytes(24, 20));
+
+  httplib::Result send(const std::string& path, const Json& json) {
+    return client.Post("/sdapi/v1/" + path, json.dump(), "application/json");
+  }
+  static Image picture(const Json& base64) {
+    std::string bytes;
+    EXPECT_TRUE(from_base64(base64.get<std::string>(), &bytes));
+    const auto image = image_of(bytes);
+    EXPECT_TRUE(image.ok()) << image.status().message();
+    EXPECT_EQ(image->format, ImageFormat::png);
+    return image.ok() ? *image : Image();
+  }
+  static CommandLine* folder_;
+  static Server* server_;
+};
+CommandLine* ServeSdapi::folder_ = nullptr;
+Server* ServeSdapi::server_ = nullptr;
+
+TEST_F(ServeSdapi, OnePicture) {
+  // As its clients send it, with fields that have no meaning here.
+  const auto r = send("extra-single-image", {{"image", png},
+                                             {"resize_mode", 0},
+                                             {"show_extras_results", true},
+                                             {"gfpgan_visibility", 0},
+                                             {"codeformer_visibility", 0},
+                                             {"codeformer_weight", 0},
+                                             {"upscaling_resize", 2},
+                                             {"upscaler_1", "None"},
+                                             {"upscaler_2", "None"},
+                                             {"extras_upscaler_2_visibility", 0},
+                                             {"upscale_first", false}});
+  ASSERT_EQ(status_of(r), 200) << r->body;
+  EXPECT_FALSE(body_of(r)["html_info"].get<std::string>().empty());
+  EXPECT_EQ(largest_difference(picture(body_of(r)["image"]), test_picture(24, 20)), 0);  // both weights are 0
+  const auto url = send("extra-single-image", {{"image", "data:image/png;base64," + png}});
+  ASSERT_EQ(status_of(url), 200) << url->body;
+  EXPECT_EQ(picture(body_of(url)["image"]).width, 24);
+}
+
+TEST_F(ServeSdapi, RealFaces) {
+  GPEN_NEEDS_SHARED("weights/retinaface_mobilenet0.25_zip.pth");
+  Server server({"-m", "negative", "--size", "256", "--device", "cpu", "--detector",
+                 shared_file("weights/retinaface_mobilenet0.25_zip.pth").string()});
+  ASSERT_TRUE(server.wait_until_ready()) << server.err();
+  httplib::Client own = server.client();
+  const std::string photo = read_text(std::string(GPEN_SOURCE_DIR) + "/examples/astronaut.jpg");
+  std::map<double, Image> results;
+  for (const double visibility : {0.0, 0.5, 1.0}) {
+    const auto r = own.Post("/sdapi/v1/extra-single-image",
+                            Json{{"image", to_base64(photo)}, {"gfpgan_visibility", visibility}}.dump(), "application/json");
+    ASSERT_EQ(status_of(r), 200) << r->body;
+    EXPECT_NE(body_of(r)["html_info"].get<std::string>().find("1 face "), std::string::npos) << body_of(r)["html_info"];
+    results[visibility] = picture(body_of(r)["image"]);
+  }
+  EXPECT_GT(largest_difference(results[0.0], results[1.0]), largest_difference(results[0.0], results[0.5]));
+  EXPECT_GT(largest_difference(results[0.0], results[0.5]), 20);
+  const auto detected = own.Post("/api/v1/detect", form(photo, {}));
+  ASSERT_EQ(status_of(detected), 200) << detected->body;
+  EXPECT_EQ(body_of(detected)["faces"].size(), 1u);
+  EXPECT_EQ(body_of(detected)["faces"][0]["landmarks"].size(), 5u);
+  // What detect answers is what restore takes, and the face can be left out by its index.
+  const auto given = own.Post("/api/v1/restore", form(photo, {{"faces", detected->body}})), found = own.Post("/api/v1/restore", form(photo, {}));
+  ASSERT_EQ(status_of(given), 200) << given->body;
+  EXPECT_TRUE(given->body == found->body);
+  const auto without = own.Post("/api/v1/restore", form(photo, {{"exclude", "0"}}));
+  EXPECT_EQ(without->get_header_value("X-Gpen-Faces"), "0");
+  EXPECT_EQ(largest_difference(*image_of(without->body), results[0.0]), 0);
+  EXPECT_EQ(status_of(own.Post("/api/v1/restore", form(photo, {{"exclude", "3"}}))), 400);
+}
+
+TEST_F(ServeSdapi, Upscaling) {
+  const Json names = body_of(client.Get("/sdapi/v1/upscalers"));
+  ASSERT_EQ(names.size(), 2u);
+  EXPECT_EQ(names[0]["name"], "None");
+  const std::string upscaler = names[1]["name"];
+  const auto size_of = [&](Json json) {
+    json["image"] = png;
+    const auto r = send("extra-single-image", json);
+    if (status_of(r) != 200) return "status " + std::to_string(status_of(r)) + " " + code_of(r);
+    const Image image = picture(body_of(r)["image"]);
+    return std::to_string(image.width) + "x" + std::to_string(image.height);
+  };
+  EXPECT_EQ(size_of({{"upscaler_1", upscaler}}), "48x40");
+  EXPECT_EQ(size_of({{"upscaler_1", upscaler}, {"upscaling_resize", 1.5}}), "36x30");
+  EXPECT_EQ(size_of({{"upscaler_1", upscaler}, {"upscaling_resize", 3}}), "72x60");
+  EXPECT_EQ(size_of({{"resize_mode", 1}, {"upscaling_resize_w", 30}, {"upscaling_resize_h", 50}}), "30x50");
+  EXPECT_EQ(size_of({{"resize_mode", 1}, {"upscaling_resize_w", 60}, {"upscaling_resize_h", 20}, {"upscaling_crop", false}}),
+            "60x20");
+  EXPECT_EQ(size_of({{"upscaler_1", "R-ESRGAN 4x+"}}), "status 400 usage");
+  EXPECT_EQ(size_of({{"upscaler_2", "Lanczos"}}), "status 400 usage");
+  EXPECT_EQ(size_of({{"upscaler_1", upscaler}, {"upscaling_resize", 8.5}}), "status 400 usage");
+  EXPECT_EQ(size_of({{"gfpgan_visibility", 2}}), "status 400 usage");
+  EXPECT_EQ(size_of({{"codeformer_weight", "much"}}), "status 400 usage");
+  const auto large = send("extra-single-image", {{"image", to_base64(picture_bytes(300, 300))}, {"upscaler_1", upscaler}});
+  EXPECT_EQ(status_of(large), 413);
+  EXPECT_EQ(body_of(large)["detail"], message_of(large));
+  // The same through the other interface.
+  const auto r = client.Post("/api/v1/restore", form(picture_bytes(24, 20), {{"upscale", "2"}}));
+  ASSERT_EQ(status_of(r), 200) << r->body;
+  EXPECT_EQ(image_of(r->body)->width, 48);
+  EXPECT_EQ(image_of(client.Post("/api/v1/restore", form(picture_bytes(24, 20), {{"upscale", "0"}}))->body)->width, 24);
+}
+
+TEST_F(ServeSdapi, SeveralPictures) {
+  Json list = Json::array();
+  for (int i = 0; i < 3; ++i)
+    list.push_back({{"data", to_base64(picture_bytes(24 + i, 20, ImageFormat::jpg, i))}, {"name", std::to_string(i) + ".jpg"}});
+  const auto r = send("extra-batch-images", {{"imageList", list}, {"gfpgan_visibility", 0}});
+  ASSERT_EQ(status_of(r), 200) << r->body;
+  ASSERT_EQ(body_of(r)["images"].size(), 3u);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(picture(body_of(r)["images"][static_cast<size_t>(i)]).width, 24 + i);
+  list[1]["data"] = to_base64("no picture");
+  const auto wrong = send("extra-batch-images", {{"imageList", list}});
+  EXPECT_EQ(status_of(wrong), 415);
+  EXPECT_EQ(message_of(wrong).rfind("1.jpg: ", 0), 0u) << message_of(wrong);
+  EXPECT_EQ(body_of(client.Get("/sdapi/v1/face-restorers"))[0]["name"], "GPEN");
+}
+
+}  // namespace
+}  // namespace gpen::test
