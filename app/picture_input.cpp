@@ -42,7 +42,9 @@ Result<Example> bundled_example() {
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
   std::string looked;
-  for (const fs::path& folder : {program / "../share/gpen/examples", fs::path(GPEN_EXAMPLES)}) {
+  // Installed, `gpen` lies in bin and `gpen-serve` in libexec/gpen.
+  for (const fs::path& folder :
+       {program / "../share/gpen/examples", program / "../../share/gpen/examples", fs::path(GPEN_EXAMPLES)}) {
     const Example example{(folder / "astronaut_enlarged.jpg").lexically_normal(),
                           (folder / "astronaut_enlarged.faces.json").lexically_normal()};
     if (fs::exists(example.picture, ignored) && fs::exists(example.faces, ignored)) return example;

@@ -239,11 +239,11 @@ TEST_F(Page, ExampleWithoutADetector) {
   wait_for_result();
   EXPECT_TRUE(browser_->text("#state").starts_with("1 face restored in ")) << browser_->text("#state");
   browser_->click("#save-png");
-  ASSERT_TRUE(browser_->wait_for_download("astronaut_restored.png"));
+  ASSERT_TRUE(browser_->wait_for_download("astronaut_enlarged_restored.png"));
   const std::filesystem::path examples = std::filesystem::path(GPEN_SOURCE_DIR) / "examples";
-  const json faces = json::parse(read_text(examples / "astronaut.faces.json"))["faces"];
-  const Changes changed =
-      changes(load(examples / "astronaut.jpg"), load(browser_->downloads() / "astronaut_restored.png"), faces);
+  const json faces = json::parse(read_text(examples / "astronaut_enlarged.faces.json"))["faces"];
+  const Changes changed = changes(load(examples / "astronaut_enlarged.jpg"),
+                                  load(browser_->downloads() / "astronaut_enlarged_restored.png"), faces);
   EXPECT_GT(changed.inside[0], 300);
   EXPECT_EQ(changed.outside, 0);
 

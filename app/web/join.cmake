@@ -1,4 +1,4 @@
-# cmake -DPAGE=FOLDER -DOUTPUT=FILE -P join.cmake: joins the sources of the page into one document, as C++ text.
+# cmake -DPAGE=FOLDER -DOUTPUT=FILE -P join.cmake: joins the sources of the page into one document.
 # The order of the scripts is that of their use at start; they share one scope.
 file(READ ${PAGE}/page.html html)
 set(style "")
@@ -14,5 +14,5 @@ endforeach()
 string(APPEND script "})();\n")
 string(REPLACE "@STYLE@" "${style}" html "${html}")
 string(REPLACE "@SCRIPT@" "${script}" html "${html}")
-file(WRITE ${OUTPUT}.new "#include \"app/page.h\"\nnamespace gpen::app {\nconst char* const kPage = R\"gpen_page(${html})gpen_page\";\n}\n")
+file(WRITE ${OUTPUT}.new "${html}")
 file(RENAME ${OUTPUT}.new ${OUTPUT})

@@ -22,8 +22,7 @@ void nap() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
 
 }  // namespace
 
-BackgroundProgram::BackgroundProgram(std::vector<std::string> words,
-                                     const std::vector<std::pair<std::string, std::string>>& environment) {
+BackgroundProgram::BackgroundProgram(std::vector<std::string> words) {
   const std::string out = (streams_ / "output").string();
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -36,7 +35,6 @@ BackgroundProgram::BackgroundProgram(std::vector<std::string> words,
   setpgid(0, 0);
   const int in = open("/dev/null", O_RDONLY), file = open(out.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   if (in < 0 || file < 0 || dup2(in, 0) < 0 || dup2(file, 1) < 0 || dup2(file, 2) < 0) _exit(126);
-  for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
   if (chdir(folder().c_str()) != 0) _exit(126);
   execvp(argv[0], argv.data());
   _exit(127);

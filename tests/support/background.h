@@ -4,7 +4,6 @@
 #include <sys/types.h>
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "support/shared_data.h"
@@ -14,8 +13,7 @@ namespace gpen::test {
 class BackgroundProgram {
  public:
   // words: the program (looked for in PATH) and its arguments. It runs in folder(), in a process group of its own.
-  explicit BackgroundProgram(std::vector<std::string> words,
-                             const std::vector<std::pair<std::string, std::string>>& environment = {});
+  explicit BackgroundProgram(std::vector<std::string> words);
   ~BackgroundProgram();
   BackgroundProgram(const BackgroundProgram&) = delete;
   BackgroundProgram& operator=(const BackgroundProgram&) = delete;

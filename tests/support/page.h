@@ -4,6 +4,7 @@
 // complaints other than the expected ones.
 #pragma once
 #include "support/command.h"
+#include "support/serve_process.h"
 #include "support/webdriver.h"
 
 namespace gpen::test {
@@ -12,20 +13,18 @@ inline const char* const kDetector = "weights/retinaface_mobilenet0.25_zip.pth";
 
 class PageTest : public testing::Test {
  protected:
-  std::unique_ptr<BackgroundProgram> server_;
+  std::unique_ptr<ServeProcess> server_;
   std::unique_ptr<Browser> browser_;
   std::string address_;
   std::string expected_complaint_;  // console messages that contain this are part of the test
 
   // First line of a test: starts both and opens the page. more: further arguments of `gpen serve`.
   void open_page(const std::vector<std::string>& more = {}, const BrowserOptions& options = {}) {
-    std::vector<std::string> words = {GPEN_BINARY, "serve", "--port", "0", "-m", "sharpen", "--size", "256"};
-    words.insert(words.end(), more.begin(), more.end());
-    const std::string none = (folder_ / "none").string();
-    server_ = std::make_unique<BackgroundProgram>(
-        words, std::vector<std::pair<std::string, std::string>>{{"GPEN_MODELS", none}, {"XDG_DATA_HOME", none}});
-    address_ = server_->wait_for_output("(http://127\\.0\\.0\\.1:[0-9]+)", 120);
-    ASSERT_FALSE(address_.empty()) << server_->output();
+    std::vector<std::string> arguments = {"-m", "sharpen", "--size", "256"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    server_ = std::make_unique<ServeProcess>(GPEN_BINARY, arguments);
+    ASSERT_GT(server_->port(), 0) << server_->err();
+    address_ = "http://127.0.0.1:" + std::to_string(server_->port());
     browser_ = std::make_unique<Browser>(options);
     ASSERT_TRUE(browser_->ready());
     browser_->requests();  // forgets those of the browser's own first page
@@ -44,7 +43,7 @@ class PageTest : public testing::Test {
       const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
       const auto file = std::filesystem::temp_directory_path() / ("gpen_page_" + name + ".png");
       browser_->screenshot(file);
-      std::cerr << "The page as it looked: " << file << "\nThe server:\n" << server_->output();
+      std::cerr << "The page as it looked: " << file << "\nThe server:\n" << server_->err();
     }
     for (const std::string& complaint : browser_->complaints())
       if (expected_complaint_.empty() || complaint.find(expected_complaint_) == std::string::npos)
