@@ -210,7 +210,10 @@ TEST_F(ServeHostile, DamagedPictures) {
     uint32_t v = 7;
     for (int i = 0; i < 40; ++i) {
       std::string bad = good;
-      for (int k = 0; k < 5; ++k) bad[(v = v * 1664525u + 1013904223u) % bad.size()] = static_cast<char>(v >> 16);
+      for (int k = 0; k < 5; ++k) {
+        v = v * 1664525u + 1013904223u;
+        bad[v % bad.size()] = static_cast<char>(v >> 16);
+      }
       const int status = status_of(client.Post("/api/v1/restore", form(bad, {{"faces", faces_json()}})));
       EXPECT_TRUE(status == 200 || status == 415 || status == 413) << name_of(format) << " " << i << ": " << status;
     }

@@ -140,8 +140,8 @@ TEST(ServeLoad, SixtyFourClientsAtOnce) {
   std::sort(tally.health_ms.begin(), tally.health_ms.end());
   std::string report;
   for (const auto& [kind, by_status] : tally.answers) {
-    report += kind + ":";
-    for (const auto& [status, n] : by_status) report += " " + std::to_string(status) + " x" + std::to_string(n);
+    report += concat(kind, ":");
+    for (const auto& [status, n] : by_status) report += concat(" ", status, " x", n);
     report += "; ";
   }
   std::printf("%.0f s, %s\nresident %.1f MB before, %.1f MB after; /health p50 %.1f ms, p99 %.1f ms, max %.1f ms\n",

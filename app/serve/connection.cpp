@@ -116,7 +116,7 @@ ssize_t ConnectionStream::write(const char* from, size_t size) {
 
 void ConnectionStream::linger() {
   ::shutdown(sock_, SHUT_WR);
-  const Clock::time_point end = after(1);
+  const Clock::time_point end = after(2);
   size_t drained = 0;
   while (!stop_ && drained < limits_.body_bytes && seconds_until(end) > 0) {
     if (!wait(true, std::min(0.2, std::max(0.0, seconds_until(end))))) continue;

@@ -46,6 +46,7 @@ void Metrics::count_job(const Job& job) {
 
 std::string Metrics::text(const std::vector<Gauge>& gauges) const {
   std::ostringstream out;
+  out.precision(15);
   std::string last;
   for (const Gauge& g : gauges) {
     if (g.name != last) head(out, g.name, g.counter ? "counter" : "gauge", g.help);

@@ -34,9 +34,10 @@ Status find_gpens(const ServeOptions& o, Menu* menu) {
     }
     if (menu->gpens.empty() && o.size == 0) {
       for (const int size : kSizes) menu->gpens[size] = "sharpen";
-      menu->notes.push_back(
+      menu->not_trained =
           "No trained weights are installed: faces are sharpened by the analytic network `sharpen`, which restores "
-          "nothing. For the trained network: gpen fetch gpen-bfr-512");
+          "nothing. For the trained network: gpen fetch gpen-bfr-512";
+      menu->notes.push_back(menu->not_trained);
     }
   }
   if (o.size > 0) {
@@ -53,7 +54,6 @@ Status find_gpens(const ServeOptions& o, Menu* menu) {
       if (size <= kLargestByDefault) menu->default_size = size;
     }
   }
-  menu->trained = !is_analytic(menu->gpens[menu->default_size]);
   return {};
 }
 

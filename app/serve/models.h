@@ -23,12 +23,12 @@ struct MenuDevice {
 struct Menu {
   std::map<int, std::string> gpens;  // by the side of the faces
   int default_size = 0;
-  bool trained = false;             // not an analytic network
   std::string detector, parser;     // empty: none
   std::map<int, std::string> upscalers;  // by their factor
   int default_upscale = 0;               // 0: none
   std::vector<MenuDevice> devices;       // the default ones first
   Precision default_precision = Precision::fp32;
+  std::string not_trained;         // what to say with every result of a network that stands in for a trained one
   std::vector<std::string> notes;  // for people
 
   const MenuDevice* find_device(const std::string& name) const;  // empty: the first default one

@@ -53,6 +53,7 @@ ApiError read_settings(const RequestRules& rules, const Json& json, JobRequest* 
   const bool asked = has(json, "gfpgan_visibility") || has(json, "codeformer_visibility");
   r->options.alpha = asked ? std::max(gfpgan, codeformer) : 1;
   if (codeformer > 0) r->options.lambda_id = weight;
+  if (r->options.alpha == 0) r->given.emplace();  // faces are to stay as they are: none is looked for
 
   if (ApiError e = find_upscaler(rules.menu, json, &r->upscale)) return e;
   if (has(json, "upscaler_2") && json["upscaler_2"] != "None" && json["upscaler_2"] != "")
@@ -115,6 +116,7 @@ ApiError restore_one(Api& api, const JobRequest& settings, std::string bytes, co
   request.upscale = settings.upscale;
   request.precision = settings.precision;
   request.options = settings.options;
+  request.given = settings.given;
   request.final_size = settings.final_size;
   request.encode = true;
   request.photo.body = std::move(bytes);

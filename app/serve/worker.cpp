@@ -167,7 +167,7 @@ Result<JobResult> DeviceWorker::restore(Job& job) {
     out.times.push_back(t);
   }
   out.notes = std::move(restored.notes);
-  if (!menu_.trained) out.notes.insert(out.notes.end(), menu_.notes.begin(), menu_.notes.begin() + 1);
+  if (!menu_.not_trained.empty()) out.notes.push_back(menu_.not_trained);
   size_t next = 0;
   for (const FaceReport& face : restored.faces) {  // in the order of `chosen`, perhaps fewer
     while (chosen && next < chosen->size() && !same((*chosen)[next].face.landmarks, face.face.landmarks)) ++next;
