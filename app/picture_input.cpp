@@ -45,8 +45,9 @@ Result<Example> bundled_example() {
   if (program.empty()) program = reinterpret_cast<const char*>(getauxval(AT_EXECFN));  // a bare chroot has no /proc
   program = program.parent_path();
   std::string looked;
-  // Where it is installed; beside the program in its build folder (a link).
-  for (const fs::path& folder : {program / "../share/gpen/examples", program / "examples"}) {
+  // Where it is installed (`gpen` lies in bin, `gpen-serve` in libexec/gpen); beside the program in its build folder.
+  for (const fs::path& folder :
+       {program / "../share/gpen/examples", program / "../../share/gpen/examples", program / "examples"}) {
     const Example example{(folder / "astronaut_enlarged.jpg").lexically_normal(),
                           (folder / "astronaut_enlarged.faces.json").lexically_normal()};
     if (fs::exists(example.picture, ignored) && fs::exists(example.faces, ignored)) return example;

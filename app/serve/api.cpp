@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "app/picture_input.h"
+
 namespace gpen::serve {
 namespace {
 
@@ -254,6 +256,9 @@ Json Api::models() const {
                     {"queue", options_.queue},
                     {"timeout_seconds", options_.timeout}};
   json["version"] = GPEN_VERSION;
+  if (const Result<app::Example> example = app::bundled_example(); example.ok())
+    json["example"] = {
+        {"image", "/example.jpg"}, {"faces", "/example.faces.json"}, {"name", example->picture.filename().string()}};
   return json;
 }
 

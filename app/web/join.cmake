@@ -1,0 +1,18 @@
+# cmake -DPAGE=FOLDER -DOUTPUT=FILE -P join.cmake: joins the sources of the page into one document.
+# The order of the scripts is that of their use at start; they share one scope.
+file(READ ${PAGE}/page.html html)
+set(style "")
+foreach(name base layout parts)
+  file(READ ${PAGE}/${name}.css text)
+  string(APPEND style "${text}")
+endforeach()
+set(script "(() => {\n'use strict';\n")
+foreach(name strings dom api photos queue panel viewer gestures settings benchmark main)
+  file(READ ${PAGE}/${name}.js text)
+  string(APPEND script "${text}")
+endforeach()
+string(APPEND script "})();\n")
+string(REPLACE "@STYLE@" "${style}" html "${html}")
+string(REPLACE "@SCRIPT@" "${script}" html "${html}")
+file(WRITE ${OUTPUT}.new "${html}")
+file(RENAME ${OUTPUT}.new ${OUTPUT})
