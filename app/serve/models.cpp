@@ -98,9 +98,9 @@ Status find_devices(const ServeOptions& o, Menu* menu) {
     for (size_t i = 0; listed.ok() && i < listed->size(); ++i) {
       const DeviceInfo& info = (*listed)[i];
       const std::string named = "," + (o.compute.device == "cuda" ? "cuda:0" : o.compute.device) + ",";
-      if (app::precisions_of(info).empty() || (!any && named.find("," + info.name + ",") == std::string::npos))
+      if (precisions_of(info).empty() || (!any && named.find("," + info.name + ",") == std::string::npos))
         continue;
-      menu->devices.push_back({info.name, !any || menu->devices.empty(), app::precisions_of(info)});
+      menu->devices.push_back({info.name, !any || menu->devices.empty(), precisions_of(info)});
     }
   }
   if (any || o.compute.device == "cpu") menu->devices.push_back(cpu);

@@ -149,7 +149,7 @@ ApiError check_models(const RequestRules& rules, const JobRequest& r) {
     return ApiError::usage("option device: '" + r.device.substr(0, 40) + "' is none of " + names_of(menu));
   if (std::count(device->precisions.begin(), device->precisions.end(), r.precision) == 0)
     return ApiError::usage(concat("option precision: ", device->name, " computes in ",
-                                  app::list_text(device->precisions, "or"), ", not ", name_of(r.precision)));
+                                  list_text(device->precisions, "or"), ", not ", name_of(r.precision)));
   if (r.kind != JobRequest::Kind::detect && menu.gpens.count(r.size) == 0)
     return ApiError::usage(concat("option size: ", r.size, " is none of ", keys_of(menu.gpens), " (the installed)"));
   if (r.upscale > 0 && menu.upscalers.count(r.upscale) == 0)
