@@ -82,10 +82,10 @@ Restorer::Restorer(Models models, std::shared_ptr<ThreadPool> pool)
     : models_(std::move(models)), pool_(std::move(pool)) {}
 
 Result<RestoreResult> Restorer::restore(const Image& photo, const RestoreOptions& options, const std::vector<Face>*) {
-  GPEN_RETURN_IF_ERROR(check(options));
+  GPEN_RETURN_IF_ERROR(gpen::check(options));
   GPEN_ASSIGN(RestoreResult result, restore_aligned_face(*models_.gpen, photo, options, *pool_));
   if (options.draw_boxes)
-    draw_faces(&result.image, {result.faces.front().face}, scale_of_aligned_face(*models_.gpen, photo));
+    draw_faces(&result.image, {result.faces.front().face}, scale_of_aligned_face(models_.gpen->arch(), photo));
   if (options.compare) result.comparison = side_by_side(photo, result.image, *pool_);
   if (options.progress != nullptr && !options.progress("paste", 1)) return fail(Code::cancelled, "cancelled");
   return result;
