@@ -116,8 +116,7 @@ TEST_F(ServeHostile, HeadsWithoutEnd) {
   EXPECT_EQ(code(answer_to("GET /api/v1/jobs/" + std::string(7000, 'a') + " HTTP/1.1\r\n\r\n")), "414");
   std::string many = "GET /health HTTP/1.1\r\n";
   while (many.size() < 10 << 20) many += "X-A: " + std::string(100, 'b') + "\r\n";
-  Socket socket(server_->port());
-  EXPECT_LT(socket.send_all(many + "\r\n"), many.size());  // it hangs up long before
+  EXPECT_EQ(code(answer_to(many + "\r\n")), "413");
   EXPECT_NE(code(answer_to("GET /health HTTP/1.1\r\nX-A: " + std::string(9000, 'b') + "\r\n\r\n")), "200");
   EXPECT_EQ(code(answer_to("GET /health HTTP/1.1\r\nRange: bytes=0-" + std::string(3000, ' ') + "\r\n\r\n")), "200");
 }

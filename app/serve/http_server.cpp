@@ -47,8 +47,8 @@ bool client_left(const RequestContext& c) {
   return ::poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
-// The library's queue of connections: every one gets a thread, and one too many is refused on the spot. A few threads
-// wait for the next connection; the others end with theirs and give their stacks back.
+// The library's queue of connections: every one gets a thread, and one too many is refused on the spot. Threads wait
+// for the next connection; when there are many, the others end with theirs and give their stacks back.
 class HttpServer::Threads : public httplib::TaskQueue {
  public:
   explicit Threads(HttpServer* server) : server_(server) {}
@@ -87,7 +87,8 @@ class HttpServer::Threads : public httplib::TaskQueue {
   }
 
  private:
-  static constexpr size_t kMostIdle = 16;
+  // On a busy machine a new thread waits for its turn behind all others; one that slept does not.
+  static constexpr size_t kMostIdle = 96;
 
   void work(std::function<void()> serve) {
     std::unique_lock lock(mutex_, std::defer_lock);
