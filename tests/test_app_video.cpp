@@ -68,7 +68,9 @@ class Video : public testing::Test {
   // Formula weights: a detector that finds nothing, so that every frame goes through as it is.
   std::string blind_detector() {
     const fs::path file = gpen / "blind.safetensors";
-    if (!fs::exists(file)) EXPECT_EQ(gpen({"synth", "retinaface-mobilenet0.25", "-o", file.string()}).code, 0);
+    if (!fs::exists(file)) {
+      EXPECT_EQ(gpen({"synth", "retinaface-mobilenet0.25", "-o", file.string()}).code, 0);
+    }
     return file.string();
   }
   CommandResult blind(const std::string& in, const std::string& out, const Lines& more = {}) {
