@@ -188,7 +188,7 @@ TEST_F(ServeJobs, StopFinishesWhatRuns) {
   Server server(slow({"--grace", "100"}));
   ASSERT_TRUE(server.wait_until_ready()) << server.err();
   httplib::Client client = server.client();
-  const auto started = client.Post("/api/v1/benchmark", R"({"batch":1,"reps":12})", "application/json");
+  const auto started = client.Post("/api/v1/benchmark", R"({"batch":1,"reps":100})", "application/json");
   ASSERT_EQ(status_of(started), 202);
   const std::string id = body_of(started)["id"];
   ASSERT_EQ(wait_until_running(client, id)["state"], "running");

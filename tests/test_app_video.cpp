@@ -46,7 +46,9 @@ std::vector<std::string> times_of(const fs::path& file) {
   std::vector<std::string> times;
   std::istringstream lines(ffprobe({"-select_streams", "v:0", "-show_entries", "frame=best_effort_timestamp_time",
                                     "-of", "csv=p=0", file.string()}));
-  for (std::string line; std::getline(lines, line);) times.push_back(line.substr(0, line.find(',')));
+  // A frame with side data (what the encoder says of itself) is followed by an empty line.
+  for (std::string line; std::getline(lines, line);)
+    if (!line.empty()) times.push_back(line.substr(0, line.find(',')));
   return times;
 }
 
@@ -93,9 +95,10 @@ class Video : public testing::Test {
   void expect_kept(const std::string& in, const std::string& out, bool same_size = true) {
     EXPECT_EQ(times_of(gpen / in), times_of(gpen / out));
     const json a = video_of(probe(gpen / in)), b = video_of(probe(gpen / out));
-    for (const char* key :
-         {"nb_read_frames", "color_range", "color_space", "color_transfer", "color_primaries", "sample_aspect_ratio"})
+    for (const char* key : {"nb_read_frames", "color_range", "color_space", "color_transfer", "color_primaries"})
       EXPECT_EQ(a.value(key, json()), b.value(key, json())) << key;
+    const std::string square = "1:1";  // what a file that does not say means
+    EXPECT_EQ(a.value("sample_aspect_ratio", square), b.value("sample_aspect_ratio", square));
     if (!same_size) return;
     EXPECT_EQ(a["width"], b["width"]);
     EXPECT_EQ(a["height"], b["height"]);
@@ -357,7 +360,7 @@ TEST_F(Video, TenBitsAndHdrTagsAreKept) {
 TEST_F(Video, OddSizesRotationInterlacingAndSubtitles) {
   GPEN_NEEDS_FFMPEG();
   small_clip("odd.mkv", {"-c:v", "ffv1"}, 5, 97, 63);  // RGB
-  const CommandResult odd = blind("odd.mkv", "odd.mp4");
+  const CommandResult odd = blind("odd.mkv", "odd.mp4", {"--crf", "5"});
   ASSERT_EQ(odd.code, 0) << odd.err;
   EXPECT_EQ(video_of(probe(gpen / "odd.mp4"))["width"], 97);
   EXPECT_EQ(video_of(probe(gpen / "odd.mp4"))["height"], 63);

@@ -3,6 +3,8 @@
 // At the end of every test the browser must have asked nobody but that server, and its console must be without
 // complaints other than the expected ones.
 #pragma once
+#include <algorithm>
+
 #include "support/command.h"
 #include "support/serve_process.h"
 #include "support/webdriver.h"
@@ -20,7 +22,9 @@ class PageTest : public testing::Test {
 
   // First line of a test: starts both and opens the page. more: further arguments of `gpen serve`.
   void open_page(const std::vector<std::string>& more = {}, const BrowserOptions& options = {}) {
-    std::vector<std::string> arguments = {"-m", "sharpen", "--size", "256"};
+    std::vector<std::string> arguments = {"-m", "sharpen"};
+    if (std::find(more.begin(), more.end(), "--size") == more.end())
+      arguments.insert(arguments.end(), {"--size", "256"});
     arguments.insert(arguments.end(), more.begin(), more.end());
     server_ = std::make_unique<ServeProcess>(GPEN_BINARY, arguments);
     ASSERT_GT(server_->port(), 0) << server_->err();
