@@ -14,6 +14,7 @@
 #include "app/read_ahead.h"
 #include "app/restore_outputs.h"
 #include "pipeline/distribute.h"
+#include "pipeline/lost_device.h"
 
 namespace gpen::app {
 namespace {
@@ -204,7 +205,7 @@ void Batch::serve(Restorer& restorer, ReadAhead& reader, WriteBehind& writer) {
         if (!status.ok()) results[i] = std::move(status);
       }
       if (!results[i].ok()) {
-        fit = fit && results[i].status().code() != Code::device;
+        fit = fit && (results[i].status().code() != Code::device || !is_lost(restorer.models().gpen->device().get()));
         settle(photo, *report, results[i].status().in(report->input));
         continue;
       }
