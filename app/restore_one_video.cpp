@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "app/interrupt.h"
@@ -111,15 +112,23 @@ Status restore_frames(const Plan& plan, VideoParts* parts, Restorer* restorer, V
     return fail(Code::cancelled, "cancelled");
   });
 
-  std::thread read([&] {
-    guarded(&shared, name, [&] { return read_frames(reader.get(), &decoded); });
+  std::thread read, write;
+  try {
+    read = std::thread([&] {
+      guarded(&shared, name, [&] { return read_frames(reader.get(), &decoded); });
+      decoded.close();
+    });
+    write = std::thread([&] {
+      guarded(&shared, plan.job.output.string(),
+              [&] { return write_segments(plan, parts, &restored, &bar).in(plan.job.output.string()); });
+      restored.close();
+    });
+  } catch (const std::system_error& error) {  // the system starts no more
     decoded.close();
-  });
-  std::thread write([&] {
-    guarded(&shared, plan.job.output.string(),
-            [&] { return write_segments(plan, parts, &restored, &bar).in(plan.job.output.string()); });
-    restored.close();
-  });
+    reader->stop();
+    if (read.joinable()) read.join();
+    return fail(Code::memory, name, ": cannot start a thread: ", error.what());
+  }
   Status status;
   Shared own;
   guarded(&own, name, [&]() -> Status {
@@ -156,7 +165,7 @@ Status make_plan(Plan* plan, const Restorer& restorer, VideoParts* parts, VideoR
   const SideStreams sides = plan_side_streams(plan->info, plan->container, 1, true);
   GPEN_RETURN_IF_ERROR(try_side_streams(plan->tools, plan->info, input, plan->container, parts->folder() / "trial"));
   if (!parts->load_times(&plan->times)) {
-    GPEN_ASSIGN(plan->times, read_times(plan->tools, plan->info, input));
+    GPEN_ASSIGN(plan->times, read_times(plan->tools, plan->info, input, interrupted));
     GPEN_RETURN_IF_ERROR(parts->store_times(plan->times));
   }
   const auto& upscaler = restorer.models().upscaler;
@@ -195,7 +204,7 @@ Status restore_one_video(const VideoTools& tools, const VideoJob& job, const Res
     std::error_code ignored;
     fs::remove(result, ignored);  // of a run that ended in the middle of joining
     GPEN_RETURN_IF_ERROR(join_segments(tools, plan.info, plan.times, job.input, parts.folder(), parts.segments(),
-                                       plan.container, result));
+                                       plan.container, result, interrupted));
     GPEN_RETURN_IF_ERROR(move_when_synced(result, job.output));
     parts.remove();
     return {};

@@ -122,6 +122,7 @@ Status check_for_videos(const RestoreArguments& a) {
     if (option->count() > 0)
       return fail(Code::usage, option->get_name(), " is for photos",
                   option->get_name() == "--quality" ? "; videos have --crf" : "");
+  if (!a.jsonl.empty()) return fail(Code::usage, "--json ", a.jsonl, ": a report line by line is for photos");
   if (a.restore.aligned) return fail(Code::usage, "--task ", a.task, " on a video needs --detector");
   if (a.detection.detector == "none") return fail(Code::usage, "--detector none is for photos: a video's faces move");
   GPEN_RETURN_IF_ERROR(check(a.video.encoding));
@@ -158,11 +159,11 @@ Result<ExitCode> restore_videos(const RestoreArguments& given) {
   GPEN_ASSIGN(const InputSet inputs, collect_inputs(a.inputs, a.recursive));
   GPEN_ASSIGN(std::vector<VideoJob> jobs, plan_jobs(a, inputs));
   GPEN_ASSIGN(const VideoTools tools, find_video_tools());
-  GPEN_ASSIGN(const std::vector<Processor> places, a.compute.processors(1));
-  GPEN_ASSIGN(const LoadedModels models, load_models(a.models(), places.front()));
+  GPEN_ASSIGN(const Processor where, a.compute.processor());
+  GPEN_ASSIGN(const LoadedModels models, load_models(a.models(), where));
   for (const std::string& note : models.notes) std::fprintf(stderr, "%s\n", note.c_str());
   GPEN_ASSIGN(const Json settings, settings_of(a, models));
-  Restorer restorer(models.networks, places.front().pool);
+  Restorer restorer(models.networks, where.pool);
 
   catch_interrupts();
   std::vector<VideoReport> reports;

@@ -4,6 +4,9 @@
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <atomic>
+#include <chrono>
+#include <system_error>
 
 #include <algorithm>
 #include <cerrno>
@@ -229,11 +232,30 @@ Status Process::finish() {
   return fail(Code::io, impl_->name, " ", end, said.empty() ? "" : ":\n    ", said);
 }
 
-Result<std::string> run_program(const std::vector<std::string>& words, size_t max_bytes) {
+Result<std::string> run_program(const std::vector<std::string>& words, size_t max_bytes,
+                                const std::function<bool()>& stop) {
   GPEN_ASSIGN(const std::unique_ptr<Process> process, Process::start(words, {false, true}));
+  std::atomic<bool> ended{false}, stopped{false};
+  std::thread watch;
+  if (stop != nullptr) {
+    try {
+      watch = std::thread([&] {
+        for (; !ended; std::this_thread::sleep_for(std::chrono::milliseconds(100))) {
+          if (!stop()) continue;
+          stopped = true;
+          return process->kill();
+        }
+      });
+    } catch (const std::system_error&) {
+      // It only runs to its end then.
+    }
+  }
   Result<std::string> answer = process->read_all(max_bytes);
-  if (!answer.ok()) return answer;
-  GPEN_RETURN_IF_ERROR(process->finish());
+  const Status status = process->finish();
+  ended = true;
+  if (watch.joinable()) watch.join();
+  if (stopped) return fail(Code::cancelled, "cancelled");
+  if (answer.ok() && !status.ok()) return status;
   return answer;
 }
 

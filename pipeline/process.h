@@ -2,6 +2,7 @@
 // pipes, its last lines of stderr kept for error messages.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -45,7 +46,9 @@ class Process {
   std::unique_ptr<Impl> impl_;
 };
 
-// Runs it to its end; what it printed on stdout (at most max_bytes).
-Result<std::string> run_program(const std::vector<std::string>& words, size_t max_bytes);
+// Runs it to its end; what it printed on stdout (at most max_bytes). stop: asked ten times a second from a thread of
+// its own; once it says true the program is killed, and the answer is Code::cancelled.
+Result<std::string> run_program(const std::vector<std::string>& words, size_t max_bytes,
+                                const std::function<bool()>& stop = nullptr);
 
 }  // namespace gpen

@@ -103,8 +103,10 @@ Result<VideoTarget> plan_target(const VideoInfo& info, const VideoTimes& times, 
   std::string layout = source;
   const bool odd_width = target.width % 2 != 0, odd_height = target.height % 2 != 0;
   if ((layout != "444" && odd_width) || (layout == "420" && odd_height)) layout = "444";
-  if (!contains(codec.layouts, layout.c_str()))
-    layout = std::string(codec.layouts).substr(std::strlen(codec.layouts) - 3);
+  // The encoder's next one that holds as much colour.
+  for (const char* richer : {"422", "444"})
+    if (!contains(codec.layouts, layout.c_str()) && layout < richer) layout = richer;
+  if (!contains(codec.layouts, layout.c_str())) layout = "420";  // of the one encoder that has no other
   const int wanted = info.bits <= 8 ? 8 : info.bits <= 10 ? 10 : 12;
   int bits = std::min(wanted, codec.most_bits);
   if (encoding.codec == "prores_ks") bits = 10;

@@ -56,11 +56,13 @@ int64_t VideoTimes::nanoseconds(size_t a, size_t b) const {
   return std::llround(ticks * 1e9L * static_cast<long double>(time_base.num) / static_cast<long double>(time_base.den));
 }
 
-Result<VideoTimes> read_times(const VideoTools& tools, const VideoInfo& info, const fs::path& path) {
+Result<VideoTimes> read_times(const VideoTools& tools, const VideoInfo& info, const fs::path& path,
+                              const std::function<bool()>& stop) {
   Words words = start_of(tools, info, path);
   append(&words, {"-enc_time_base", info.time_base.text(), "-vf", deinterlace(info) + "format=gray", "-f", "framecrc",
                   "pipe:1"});
-  Result<std::string> listing = run_program(words, kMostTimes);
+  Result<std::string> listing = run_program(words, kMostTimes, stop);
+  if (listing.status().code() == Code::cancelled) return listing.status();
   if (!listing.ok()) return fail(Code::io, path.string(), ": cannot be decoded: ", listing.status().message());
   VideoTimes times;
   times.time_base = info.time_base;
@@ -155,8 +157,8 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::open(const VideoTools& too
              ":out_range=", tags.full_range ? "full" : "limited", ":", kScaler, ",format=", target.pixel_format,
              ",setparams=range=", known(tags.range), ":color_primaries=", known(tags.primaries),
              ":color_trc=", known(tags.transfer), ":colorspace=", known(tags.matrix));
-  if (info.sample_aspect.num > 0)
-    filter += concat(",setsar=", info.sample_aspect.num, "/", info.sample_aspect.den, ":max=2000000000");
+  const Rational& pixel = info.sample_aspect;  // 0: the source does not say, and neither does the result
+  filter += pixel.num > 0 ? concat(",setsar=", pixel.num, "/", pixel.den, ":max=2000000000") : ",setsar=0";
 
   Words words = {tools.ffmpeg, "-nostdin", "-hide_banner", "-v",   "error", "-f",
                  "matroska",   "-i",       "pipe:0",       "-map", "0:v:0"};

@@ -3,6 +3,7 @@
 // can go on behind the last complete one; at the end they are joined with everything else of the source.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,7 +26,8 @@ struct VideoTimes {
   int64_t nanoseconds(size_t a, size_t b) const;
 };
 // Code::io when nothing can be decoded.
-Result<VideoTimes> read_times(const VideoTools& tools, const VideoInfo& info, const std::filesystem::path& path);
+Result<VideoTimes> read_times(const VideoTools& tools, const VideoInfo& info, const std::filesystem::path& path,
+                              const std::function<bool()>& stop = nullptr);
 
 struct VideoFrame {
   int64_t number = 0;
@@ -123,6 +125,6 @@ Status try_side_streams(const VideoTools& tools, const VideoInfo& info, const st
 Status join_segments(const VideoTools& tools, const VideoInfo& info, const VideoTimes& times,
                      const std::filesystem::path& source, const std::filesystem::path& folder,
                      const std::vector<VideoSegment>& segments, const std::string& container,
-                     const std::filesystem::path& result);
+                     const std::filesystem::path& result, const std::function<bool()>& stop = nullptr);
 
 }  // namespace gpen

@@ -111,7 +111,7 @@ Status try_side_streams(const VideoTools& tools, const VideoInfo& info, const fs
 
 Status join_segments(const VideoTools& tools, const VideoInfo& info, const VideoTimes& times, const fs::path& source,
                      const fs::path& folder, const std::vector<VideoSegment>& segments, const std::string& container,
-                     const fs::path& result) {
+                     const fs::path& result, const std::function<bool()>& stop) {
   // Times are sums of these lengths in ffmpeg: rounded from the beginning on, so that no error adds up.
   std::string list = "ffconcat version 1.0\n";
   const auto microseconds = [&](int64_t frame) {
@@ -140,7 +140,7 @@ Status join_segments(const VideoTools& tools, const VideoInfo& info, const Video
     words.insert(words.end(),
                  {"-video_track_timescale", std::to_string(times.time_base.den), "-movflags", "+faststart"});
   words.insert(words.end(), {"-n", input_address(result)});
-  return run_program(words, 1 << 20).status();
+  return run_program(words, 1 << 20, stop).status();
 }
 
 }  // namespace gpen

@@ -104,7 +104,7 @@ Status VideoRestorer::add(VideoFrame frame) {
     observe();
   }
   waiting_.push_back({std::move(frame), {cut, false, {}}});
-  statistics_.cuts += cut;
+  statistics_.cuts += cut && waiting_.back().frame.number > 0;
   if (cut || waiting_.back().frame.number - last_look_ >= options_.tracking.detect_every)
     GPEN_RETURN_IF_ERROR(look(&waiting_.back()));
   return restore_ready(false);

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import threading
 from ctypes import byref, c_void_p, sizeof
 from dataclasses import dataclass, field
@@ -216,12 +217,30 @@ class _Outcome:
 
 
 class _Watch:
-    """The callbacks of one call. What Python code raises in them, Ctrl-C included, ends the call and is raised from it."""
+    """The callbacks of one call. What Python code raises in them, Ctrl-C included, ends the call and is raised from it.
+
+    The interpreter raises KeyboardInterrupt wherever Python code begins to run, in a callback before its first line too,
+    where ctypes would print and drop it. So while a call of the main thread runs, a handler of its own notes the Ctrl-C.
+    """
 
     def __init__(self, progress, params):
         self._progress, self._raised, self._stop = progress, None, False
         self._callbacks = (_c.ProgressCallback(self._report), _c.AbortCallback(self._stopped))
         params.progress, params.abort = self._callbacks
+
+    def __enter__(self):
+        self._handles = (threading.current_thread() is threading.main_thread()
+                         and signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+        if self._handles:
+            signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(self, *_):
+        if self._handles:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _interrupt(self, *_):
+        self._raised, self._stop = KeyboardInterrupt(), True
 
     def _report(self, stage, fraction, _):
         if self._progress is None or self._stop:
@@ -345,9 +364,9 @@ class Model:
 
     def _call(self, function, params, image, progress, outcome):
         photo, kept = _as_image(image)
-        watch = _Watch(progress, params)
-        with self._in_use() as model:
-            watch.check(function(model, byref(params), byref(photo), byref(outcome.pointer)))
+        with self._in_use() as model, _Watch(progress, params) as watch:
+            status = function(model, byref(params), byref(photo), byref(outcome.pointer))
+        watch.check(status)
         del kept
         return photo
 
