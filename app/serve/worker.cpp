@@ -38,6 +38,7 @@ bool same(const Landmarks& a, const Landmarks& b) {
   return true;
 }
 
+// The middle of the picture.
 Image cut_out(const Image& from, int width, int height) {
   Image out(width, height);
   const int x0 = (from.width - width) / 2, y0 = (from.height - height) / 2;
@@ -56,10 +57,11 @@ Image final_size(const Image& image, const FinalSize& to, int photo_width, int p
   const int width = to.factor > 0 ? side(photo_width * to.factor) : to.width;
   const int height = to.factor > 0 ? side(photo_height * to.factor) : to.height;
   if (!to.crop || to.factor > 0) return resize_bilinear(image, width, height, pool);
+  // Cut first: the whole picture in this scale may have thousands of times the pixels of what is left of it.
   const double scale = std::max(double(width) / image.width, double(height) / image.height);
-  const Image filled = resize_bilinear(image, std::max(width, side(image.width * scale)),
-                                       std::max(height, side(image.height * scale)), pool);
-  return cut_out(filled, width, height);
+  const Image part =
+      cut_out(image, std::min(image.width, side(width / scale)), std::min(image.height, side(height / scale)));
+  return resize_bilinear(part, width, height, pool);
 }
 
 }  // namespace
