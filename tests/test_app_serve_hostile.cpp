@@ -238,7 +238,22 @@ TEST_F(ServeHostile, SdapiJson) {
     EXPECT_EQ(send(path, std::string(200000, '[')), 400);
     EXPECT_EQ(send(path, "{\"image\":\"" + std::string(200000, '\\')), 400);
     EXPECT_EQ(send(path, "{\"image\":\"\xff\xfe\"}"), 400);
+    // Many small values: more than a request has, said without keeping them.
+    std::string keys = "{", list = R"({"imageList":[0)", nested;
+    for (int i = 0; keys.size() < 900000; ++i) keys += "\"" + std::to_string(i) + "\":0,";
+    while (list.size() < 900000) list += ",{}";
+    for (int i = 0; i < 50; ++i) nested += R"({"a":)";
+    const double before = server_->peak_mb();
+    for (const std::string& body : {keys + "\"x\":0}", list + "]}", nested + "0" + std::string(50, '}')}) {
+      const auto r = client.Post(std::string("/sdapi/v1/") + path, body, "application/json");
+      EXPECT_EQ(status_of(r), 400);
+      EXPECT_NE(message_of(r).find("more than 4096 values"), std::string::npos) << message_of(r);
+    }
+    if (!kSanitized) EXPECT_LT(server_->peak_mb(), before + 10);
   }
+  const auto large =
+      client.Post("/api/v1/benchmark", R"({"reps":3)" + std::string(5000, ' ') + "}", "application/json");
+  EXPECT_EQ(status_of(large), 413);
 }
 
 TEST_F(ServeHostile, SlowClientsDoNotStopTheOthers) {

@@ -98,8 +98,7 @@ Status find_devices(const ServeOptions& o, Menu* menu) {
     for (size_t i = 0; listed.ok() && i < listed->size(); ++i) {
       const DeviceInfo& info = (*listed)[i];
       const std::string named = "," + (o.compute.device == "cuda" ? "cuda:0" : o.compute.device) + ",";
-      if (precisions_of(info).empty() || (!any && named.find("," + info.name + ",") == std::string::npos))
-        continue;
+      if (precisions_of(info).empty() || (!any && named.find("," + info.name + ",") == std::string::npos)) continue;
       menu->devices.push_back({info.name, !any || menu->devices.empty(), precisions_of(info)});
     }
   }

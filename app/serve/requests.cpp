@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "app/serve/json_input.h"
 #include "pipeline/faces_json.h"
 
 namespace gpen::serve {
@@ -210,8 +211,11 @@ ApiError read_benchmark_request(const RequestRules& rules, const std::string& bo
   r->precision = rules.menu.default_precision;
   Fields fields;
   if (!body.empty()) {
-    const Json json = Json::parse(body, nullptr, false);
-    if (!json.is_object()) return ApiError::usage("the body is not a JSON object");
+    constexpr size_t kMostBytes = 4096;
+    if (body.size() > kMostBytes)
+      return ApiError::too_large(concat("the body has ", body.size(), " bytes, the limit here is ", kMostBytes));
+    JsonInput json;
+    if (ApiError e = parse_object(body, kMostBytes, &json)) return e;
     for (const auto& [name, value] : json.items()) {
       if (!value.is_number() && !value.is_string())
         return ApiError::usage("option " + name.substr(0, 100) + ": a number or a text is wanted");
