@@ -13,7 +13,9 @@ namespace {
 
 class Socket {
  public:
-  explicit Socket(int port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+  // receive_bytes: of the system's buffer; 0: its own choice.
+  explicit Socket(int port, int receive_bytes = 0) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+    if (receive_bytes > 0) setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<uint16_t>(port));
@@ -267,6 +269,38 @@ TEST_F(ServeHostile, SlowClientsDoNotStopTheOthers) {
   httplib::Client client = server_->client();
   for (int i = 0; i < 20; ++i) EXPECT_EQ(status_of(client.Get("/health")), 200);
   EXPECT_EQ(status_of(client.Post("/api/v1/restore", form(picture_bytes(300, 260), {{"faces", faces_json()}}))), 200);
+}
+
+// Clients that ask for large answers and do not read them: what is kept for them has a limit, and is given back.
+TEST_F(ServeHostile, UnreadAnswersHaveALimit) {
+  Server server({"-m", make_tiny_gpen(*folder_), "--device", "cpu", "-j", "1", "--max-pixels", "4", "--max-body", "8"});
+  ASSERT_TRUE(server.wait_until_ready()) << server.err();
+  httplib::Client client = server.client();
+  const auto bytes = encode_image(Image(2000, 2000), ImageFormat::png).value();
+  const std::string png(bytes.begin(), bytes.end());
+  const std::string id =
+      body_of(client.Post("/api/v1/restore", form(png, {{"faces", "[]"}, {"wait", "0"}}))).value("id", "");
+  ASSERT_EQ(wait_until_ended(client, id)["state"], "done");
+  const std::string bmp = "/api/v1/jobs/" + id + "/result?format=bmp";  // 12 MB
+  ASSERT_EQ(status_of(client.Get(bmp)), 200);
+
+  std::vector<std::unique_ptr<Socket>> unread;
+  for (int i = 0; i < 12; ++i) {
+    unread.push_back(std::make_unique<Socket>(server.port(), 4096));
+    unread.back()->send_all("GET " + bmp + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  int refused = 0;
+  for (int i = 0; i < 1000 && refused == 0; ++i) {
+    const auto r = client.Get(bmp);
+    refused += status_of(r) == 503 && code_of(r) == "busy";
+  }
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(status_of(client.Get("/health")), 200);  // small answers always find room
+  EXPECT_EQ(status_of(client.Post("/api/v1/restore", form(png, {{"faces", "[]"}}))), 503);
+  unread.clear();
+  for (int i = 0; i < 1000 && status_of(client.Get(bmp)) != 200; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(status_of(client.Get(bmp)), 200);
 }
 
 TEST_F(ServeHostile, TooManyConnectionsAreRefusedAtOnce) {

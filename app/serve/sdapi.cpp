@@ -186,6 +186,7 @@ void batch(Api& api, Api::Call& call) {
     answer_bytes += text.size();
     if (answer_bytes > 4 * api.options().max_body)
       return refuse(call.response, ApiError::too_large("the answer would be too large; send fewer pictures at once"));
+    if (const ApiError full = api.hold_answer(answer_bytes)) return refuse(call.response, full);
     images.push_back(std::move(text));
   }
   answer(call.response, 200, {{"html_info", html_info(images.size(), faces)}, {"images", std::move(images)}});
