@@ -4,6 +4,7 @@
 #include <csignal>
 #include <future>
 
+#include "app/serve/models.h"
 #include "support/serve_client.h"
 
 namespace gpen::test {
@@ -181,6 +182,35 @@ TEST_F(ServeJobs, CorsOnlyWhenAsked) {
   httplib::Client client = server.client();
   EXPECT_EQ(client.Get("/health")->get_header_value("Access-Control-Allow-Origin"), "https://example.org");
   EXPECT_EQ(status_of(client.Options("/api/v1/restore")), 204);
+}
+
+TEST(ServeDevices, NamedByIndexAndOthersThatOpen) {
+  const auto info = [](const char* name, int capability) {
+    DeviceInfo device;
+    device.name = name;
+    device.capability = capability;
+    return device;
+  };
+  const std::vector<DeviceInfo> listed = {info("cuda:0", 60), info("cuda:1", 90), info("cuda:2", 75),
+                                          info("cuda:3", 90)};
+  std::vector<std::string> notes;
+  const auto names = [&](const std::string& option, const std::vector<DeviceInfo>& there) {
+    const auto open = [](int index) { return index == 2 ? fail(Code::device, "lost") : Status(); };
+    const auto found = serve::menu_devices(option, there, open, &notes);
+    if (!found.ok()) return std::string(found.status().code() == Code::device ? "device" : "?");
+    std::string text;
+    for (const auto& device : *found) text += device.name + (device.is_default ? "* " : " ");
+    return text;
+  };
+  EXPECT_EQ(names("cpu", {}), "cpu* ");
+  EXPECT_EQ(names("auto", {}), "cpu* ");
+  EXPECT_EQ(names("cuda:1,cuda:03", listed), "cuda:1* cuda:3* ");
+  EXPECT_EQ(names("cuda,cuda:1", {listed[1], listed[3]}), "cuda:1* cuda:3* ");  // by place
+  EXPECT_TRUE(notes.empty());
+  EXPECT_EQ(names("auto", listed), "cuda:1* cuda:3 cpu ");
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_EQ(notes[0], "cuda:2 cannot be used: lost");
+  for (const char* wrong : {"cuda", "cuda:0", "cuda:1,cuda:4"}) EXPECT_EQ(names(wrong, listed), "device") << wrong;
 }
 
 // A signal: what runs is finished and answered, what waits is told, and the exit code is 0.
