@@ -4,6 +4,7 @@
 #include <csignal>
 #include <future>
 
+#include "app/serve/job_queue.h"
 #include "app/serve/models.h"
 #include "support/serve_client.h"
 
@@ -182,6 +183,29 @@ TEST_F(ServeJobs, CorsOnlyWhenAsked) {
   httplib::Client client = server.client();
   EXPECT_EQ(client.Get("/health")->get_header_value("Access-Control-Allow-Origin"), "https://example.org");
   EXPECT_EQ(status_of(client.Options("/api/v1/restore")), 204);
+}
+
+// Whatever a device's code throws ends its job, or the preparation, and not the program.
+TEST(ServeQueue, ExceptionsAreErrors) {
+  const auto wait_until = [](const auto& done) {
+    for (int i = 0; i < 6000 && !done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return done();
+  };
+  serve::JobQueue queue({});
+  queue.add_worker("cpu", true, nullptr,
+                   [](serve::Job&) -> Result<serve::JobResult> { throw std::runtime_error("a bad day"); });
+  serve::JobQueue::JobPtr job;
+  ASSERT_FALSE(queue.submit({}, &job));
+  ASSERT_TRUE(wait_until([&] { return queue.ended(job); }));
+  EXPECT_EQ(queue.error(job).code, "internal");
+  EXPECT_EQ(queue.error(job).message, "a bad day");
+
+  serve::JobQueue other({});
+  other.add_worker(
+      "cpu", true, []() -> Status { throw std::runtime_error("no way"); }, nullptr);
+  ASSERT_TRUE(wait_until([&] { return !other.preparation().ok(); }));
+  EXPECT_EQ(other.preparation().message(), "cpu: no way");
+  EXPECT_FALSE(other.ready());
 }
 
 TEST(ServeDevices, NamedByIndexAndOthersThatOpen) {

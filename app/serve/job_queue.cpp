@@ -93,6 +93,8 @@ void JobQueue::work(Worker& worker, const std::function<Status()>& prepare, cons
     prepared = prepare ? prepare() : Status();
   } catch (const std::bad_alloc&) {
     prepared = fail(Code::memory, "out of memory while loading the networks");
+  } catch (const std::exception& e) {
+    prepared = fail(Code::internal, worker.device, ": ", e.what());
   }
   std::unique_lock lock(mutex_);
   worker.status = prepared;
