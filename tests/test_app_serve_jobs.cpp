@@ -185,6 +185,23 @@ TEST_F(ServeJobs, CorsOnlyWhenAsked) {
   EXPECT_EQ(status_of(client.Options("/api/v1/restore")), 204);
 }
 
+TEST(ServeQueue, ReadyWhenAllAreAddedAndPrepared) {
+  serve::JobQueue queue({});
+  EXPECT_FALSE(queue.ready());
+  std::promise<void> go;
+  const auto wait = [&, gone = go.get_future().share()] {
+    gone.wait();
+    return Status();
+  };
+  queue.add_worker("cpu", true, wait, nullptr);
+  EXPECT_FALSE(queue.ready());
+  queue.all_workers_added();
+  EXPECT_FALSE(queue.ready());
+  go.set_value();
+  for (int i = 0; i < 6000 && !queue.ready(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_TRUE(queue.ready());
+}
+
 // Whatever a device's code throws ends its job, or the preparation, and not the program.
 TEST(ServeQueue, ExceptionsAreErrors) {
   const auto wait_until = [](const auto& done) {
@@ -205,6 +222,7 @@ TEST(ServeQueue, ExceptionsAreErrors) {
       "cpu", true, []() -> Status { throw std::runtime_error("no way"); }, nullptr);
   ASSERT_TRUE(wait_until([&] { return !other.preparation().ok(); }));
   EXPECT_EQ(other.preparation().message(), "cpu: no way");
+  other.all_workers_added();
   EXPECT_FALSE(other.ready());
 }
 

@@ -139,9 +139,15 @@ void JobQueue::work(Worker& worker, const std::function<Status()>& prepare, cons
   }
 }
 
+void JobQueue::all_workers_added() {
+  const std::lock_guard lock(mutex_);
+  complete_ = true;
+}
+
 bool JobQueue::ready() const {
   const std::lock_guard lock(mutex_);
-  return std::all_of(workers_.begin(), workers_.end(), [](const Worker& w) { return w.prepared && w.status.ok(); });
+  return complete_ &&
+         std::all_of(workers_.begin(), workers_.end(), [](const Worker& w) { return w.prepared && w.status.ok(); });
 }
 
 Status JobQueue::preparation() const {

@@ -71,6 +71,7 @@ Status run_server(const ServeOptions& options) {
     const auto prepare = [&worker, is_default] { return worker.prepare(is_default); };
     queue.add_worker(worker.device(), is_default, prepare, [&worker](Job& job) { return worker.run(job); });
   }
+  queue.all_workers_added();
   std::printf("%s\n", url_of(options.host, port).c_str());
   std::fflush(stdout);
   for (const std::string& note : menu.notes) std::fprintf(stderr, "gpen serve: note: %s\n", note.c_str());
