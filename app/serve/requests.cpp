@@ -70,7 +70,7 @@ void read_detection(Fields* fields, DetectionOptions* o) {
   }
 }
 
-void read_options(const RequestRules& rules, Fields* fields, JobRequest* r, bool* wait) {
+void read_options(Fields* fields, JobRequest* r, bool* wait) {
   fields->integer("size", 1, 4096, &r->size);
   read_device(fields, &r->device);
   read_detection(fields, &r->options.detection);
@@ -106,7 +106,6 @@ void read_options(const RequestRules& rules, Fields* fields, JobRequest* r, bool
     if (index >= static_cast<int>(given->size())) fields->fail(concat("option exclude: there is no face ", index));
   }
   r->given = *std::move(given);
-  (void)rules;
 }
 
 ApiError collect_fields(const httplib::Request& http, const std::vector<Part>& parts, Fields* fields) {
@@ -198,7 +197,7 @@ ApiError read_photo_request(const RequestRules& rules, JobRequest::Kind kind, ht
   }
   Fields fields;
   if (ApiError e = collect_fields(http, parts, &fields)) return e;
-  read_options(rules, &fields, r, wait);
+  read_options(&fields, r, wait);
   if (ApiError e = fields.finish()) return e;
   if (ApiError e = check_models(rules, *r)) return e;
   return check_picture(rules, r->photo.bytes(), r->upscale);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/stage_shares.h"
 #include "pipeline/faces_json.h"
 #include "pipeline/geometry.h"
 #include "weights/synth.h"
@@ -14,21 +15,6 @@ namespace {
 
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
-// How far a photo has come in percent, by the stages that report progress; their shares are rough.
-double percent_of(const std::string& stage, double fraction, bool upscales) {
-  struct Share {
-    const char* stage;
-    double begin, length;
-  };
-  static constexpr Share kShares[] = {{"detect", 0, 20}, {"restore", 20, 65}, {"paste", 85, 10}, {"encode", 95, 5}};
-  const double background = upscales ? 0.8 : 0;
-  if (stage == "upscale") return 100 * fraction * background;
-  for (const Share& share : kShares) {
-    if (stage == share.stage) return 100 * background + (1 - background) * (share.begin + share.length * fraction);
-  }
-  return 0;
 }
 
 bool same(const Landmarks& a, const Landmarks& b) {
@@ -135,7 +121,7 @@ Result<std::optional<std::vector<JobFace>>> DeviceWorker::choose_faces(Job& job,
 Result<JobResult> DeviceWorker::restore(Job& job) {
   const JobRequest& r = job.request;
   const auto report = [&](const char* stage, double fraction) {
-    queue_->progress(job, stage, percent_of(stage, fraction, r.upscale > 0));
+    queue_->progress(job, stage, 100 * app::photo_progress(stage, fraction, r.upscale > 0));
     return !job.stop;
   };
   report("load", 0);
