@@ -48,7 +48,8 @@ struct RequestContext {
   bool close = false;  // after the answer: the rest of what the client sends is not understood
 };
 RequestContext& request_context();
-// Whether the client of this request has hung up.
+// Whether the client of this request has hung up, or has closed its sending direction: the two cannot be told apart
+// before something is sent, and a job that nobody waits for would cost more than a client that closes early.
 bool client_left(const RequestContext& context);
 
 class ConnectionStream;
