@@ -96,19 +96,20 @@ TEST_F(ServeJobs, TimeLimitCountsTheWaiting) {
   Server server(slow({"--timeout", "8"}));
   ASSERT_TRUE(server.wait_until_ready()) << server.err();
   httplib::Client client = server.client();
-  httplib::Result late;
+  int late = 0;
   // The restoration comes a moment after the job before it, and gets its turn when that job's step happens to end in
   // the moment between their limits: then again.
-  for (int i = 0; i < 4 && status_of(late) != 504; ++i) {
+  for (int i = 0; i < 4 && late != 504; ++i) {
     const std::string running = start_long_job(client);
     ASSERT_EQ(wait_until_running(client, running)["state"], "running");
-    late = restore(client, "1");
+    const auto answer = restore(client, "1");
+    late = status_of(answer);
+    if (late == 504) EXPECT_EQ(code_of(answer), "timeout");
     const Json job = wait_until_ended(client, running);
     EXPECT_EQ(job["state"], "failed");
     EXPECT_EQ(job["error"]["code"], "timeout");
   }
-  EXPECT_EQ(status_of(late), 504);
-  EXPECT_EQ(code_of(late), "timeout");
+  EXPECT_EQ(late, 504);
 }
 
 TEST_F(ServeJobs, EventsOfACancelledJobEnd) {
