@@ -193,10 +193,10 @@ TEST_F(ServeJobs, CorsOnlyWhenAsked) {
 }
 
 TEST(ServeQueue, ReadyWhenAllAreAddedAndPrepared) {
-  serve::JobQueue queue({});
+  serve::JobQueue queue(serve::QueueLimits{});
   EXPECT_FALSE(queue.ready());
   std::promise<void> go;
-  const auto wait = [&, gone = go.get_future().share()] {
+  const auto wait = [gone = go.get_future().share()] {
     gone.wait();
     return Status();
   };
@@ -215,7 +215,7 @@ TEST(ServeQueue, ExceptionsAreErrors) {
     for (int i = 0; i < 6000 && !done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return done();
   };
-  serve::JobQueue queue({});
+  serve::JobQueue queue(serve::QueueLimits{});
   queue.add_worker("cpu", true, nullptr,
                    [](serve::Job&) -> Result<serve::JobResult> { throw std::runtime_error("a bad day"); });
   serve::JobQueue::JobPtr job;
@@ -224,7 +224,7 @@ TEST(ServeQueue, ExceptionsAreErrors) {
   EXPECT_EQ(queue.error(job).code, "internal");
   EXPECT_EQ(queue.error(job).message, "a bad day");
 
-  serve::JobQueue other({});
+  serve::JobQueue other(serve::QueueLimits{});
   other.add_worker(
       "cpu", true, []() -> Status { throw std::runtime_error("no way"); }, nullptr);
   ASSERT_TRUE(wait_until([&] { return !other.preparation().ok(); }));
