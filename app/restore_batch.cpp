@@ -13,6 +13,7 @@
 #include "app/progress.h"
 #include "app/read_ahead.h"
 #include "app/restore_outputs.h"
+#include "app/stage_shares.h"
 #include "pipeline/distribute.h"
 #include "pipeline/lost_device.h"
 
@@ -32,21 +33,6 @@ constexpr size_t kPhotosTogether = 8, kPhotosTogetherOnDevice = 16;
 
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
-// How far photos have come, by the stages that report progress; their shares are rough.
-double position(const std::string& stage, double fraction, bool upscales) {
-  struct Share {
-    const char* stage;
-    double begin, length;
-  };
-  static constexpr Share kShares[] = {{"detect", 0, 0.2}, {"restore", 0.2, 0.7}, {"paste", 0.9, 0.1}};
-  const double background = upscales ? 0.8 : 0;
-  if (stage == "upscale") return fraction * background;
-  for (const Share& share : kShares) {
-    if (stage == share.stage) return background + (1 - background) * (share.begin + share.length * fraction);
-  }
-  return background;
 }
 
 // Threads that read, and as many that write, beside those that compute. As many as there are cores, so that none is
@@ -174,7 +160,8 @@ std::vector<Result<RestoreResult>> Batch::restore(Restorer& restorer, const std:
   options.progress = [&](const char* stage, double fraction) {
     // What has been restored but not been printed yet counts as well.
     const double ahead = static_cast<double>(restored_.load()) - static_cast<double>(settled_count_.load());
-    bar_.within(std::max(0.0, ahead) + position(stage, fraction, upscales) * static_cast<double>(group.size()), stage);
+    bar_.within(std::max(0.0, ahead) + photo_progress(stage, fraction, upscales) * static_cast<double>(group.size()),
+                stage);
     return !interrupted();
   };
   std::vector<PhotoTask> tasks;

@@ -159,6 +159,36 @@ TEST_F(ServeSdapi, Upscaling) {
   EXPECT_EQ(image_of(client.Post("/api/v1/restore", form(picture_bytes(24, 20), {{"upscale", "0"}}))->body)->width, 24);
 }
 
+// A size of another shape: the middle of the picture fills it, and no more than that is ever enlarged.
+TEST_F(ServeSdapi, CutToSize) {
+  const auto send_bands = [&](int width, int height, int to_width, int to_height) {
+    Image bands(width, height);  // across the longer side: 0, 100, 200
+    for (int y = 0; y < height; ++y) {
+      for (int x = 0; x < 3 * width; ++x)
+        bands.row(y)[x] = static_cast<uint8_t>(100 * (width > height ? x / width : 3 * y / height));
+    }
+    const auto png_bytes = encode_image(bands, ImageFormat::png).value();
+    const auto r = send("extra-single-image",
+                        {{"image", to_base64({reinterpret_cast<const char*>(png_bytes.data()), png_bytes.size()})},
+                         {"gfpgan_visibility", 0},
+                         {"resize_mode", 1},
+                         {"upscaling_resize_w", to_width},
+                         {"upscaling_resize_h", to_height}});
+    EXPECT_EQ(status_of(r), 200) << r->body;
+    const Image cut = picture(body_of(r)["image"]);
+    EXPECT_EQ(cut.width, to_width);
+    EXPECT_EQ(cut.height, to_height);
+    EXPECT_EQ(std::count(cut.rgb.begin(), cut.rgb.end(), 100), std::ssize(cut.rgb));
+  };
+  send_bands(300, 90, 100, 100);
+  send_bands(90, 300, 50, 50);
+  send_bands(90, 300, 200, 100);
+  // Enlarged as a whole it would take 1.2 GB.
+  const double before = server_->peak_mb();
+  send_bands(1, 1600, 500, 500);
+  if (!kSanitized) EXPECT_LT(server_->peak_mb(), before + 200);
+}
+
 TEST_F(ServeSdapi, SeveralPictures) {
   Json list = Json::array();
   for (int i = 0; i < 3; ++i)

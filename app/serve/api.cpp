@@ -8,6 +8,9 @@
 namespace gpen::serve {
 namespace {
 
+// Of such answers every connection may hold one.
+constexpr size_t kSmallAnswer = size_t{256} << 10;
+
 std::vector<std::string> split(const std::string& path) {
   std::vector<std::string> parts;
   size_t at = 0;
@@ -174,6 +177,8 @@ ApiError Api::admit(const httplib::Request& request, const Route& route) const {
   if (!route.queues) return {};
   if (stopping_) return ApiError::busy("the server is shutting down");
   if (!queue_->ready()) return ApiError::busy("the server is still loading its networks");
+  if (server_->answers().used() > server_->answers().limit() / 2)  // the largest one would not find room
+    return ApiError::busy("too many answers wait for their clients to read them");
   return queue_->full();
 }
 
@@ -218,6 +223,16 @@ void Api::dispatch(httplib::Request& request, httplib::Response& response) {
   const Route* route = find_route(request, &call.arguments);
   if (route == nullptr) return answer(response, ApiError::not_found("there is nothing here"));
   route->handler(*this, call);
+  if (const ApiError e = hold_answer(response.body.size())) {
+    response.headers.clear();
+    answer(response, e);
+  }
+}
+
+ApiError Api::hold_answer(size_t bytes) {
+  ByteBudget::Lease& held = request_context().answer;
+  if (bytes <= kSmallAnswer || bytes <= held.bytes() || held.grow(bytes - held.bytes())) return {};
+  return ApiError::busy("too many answers wait for their clients to read them");
 }
 
 // The last look at every answer.
@@ -272,6 +287,7 @@ std::string Api::metrics_text() const {
       {"gpen_kept_results", "Finished jobs that are kept.", "", double(counts.kept)},
       {"gpen_kept_result_bytes", "Bytes of their pictures.", "", double(counts.kept_bytes)},
       {"gpen_upload_bytes", "Bytes of uploads in memory.", "", double(uploads_->used())},
+      {"gpen_answer_bytes", "Bytes of large answers that are not sent yet.", "", double(server_->answers().used())},
       {"gpen_connections", "Open connections.", "", double(server_->connections())},
       {"gpen_connections_refused_total", "Connections refused.", "", double(server_->refused_connections()), true},
       {"process_resident_memory_bytes", "Resident memory.", "", resident_bytes()},

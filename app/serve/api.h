@@ -53,6 +53,9 @@ class Api {
   ApiError run(JobRequest request, JobQueue::JobPtr* job);
   // Encoding, decoding of text: few requests at a time, for they take memory and time.
   ApiError encode(const Image& image, ImageFormat format, int quality, std::string* bytes);
+  // Takes room for an answer of so many bytes in all, until it is sent; small ones need none. Busy when others that
+  // wait for their clients to read them have taken it.
+  ApiError hold_answer(size_t bytes);
   class HeavyWork {
    public:
     explicit HeavyWork(Api& api) : api_(api) { api_.heavy_.acquire(); }

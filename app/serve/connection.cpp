@@ -58,6 +58,7 @@ void ConnectionStream::begin_head() {
   part_ = Part::head;
   left_ = limits_.head_bytes;
   deadline_ = after(limits_.head_seconds);
+  sent_ = waited_ = 0;
 }
 
 void ConnectionStream::begin_body() {
@@ -106,12 +107,23 @@ ssize_t ConnectionStream::read(char* to, size_t size) {
 ssize_t ConnectionStream::write(const char* from, size_t size) {
   for (;;) {
     const ssize_t n = ::send(sock_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n >= 0) return n;
+    if (n >= 0) {
+      sent_ += static_cast<double>(n);
+      return n;
+    }
     if (errno == EINTR) continue;
-    if ((errno == EAGAIN || errno == EWOULDBLOCK) && wait(false, limits_.stall_seconds)) continue;
+    if ((errno == EAGAIN || errno == EWOULDBLOCK) && wait_for_reader()) continue;
     request_context().close = true;
     return -1;
   }
+}
+
+bool ConnectionStream::wait_for_reader() {
+  const double left = limits_.send_seconds + sent_ / limits_.send_rate - waited_;
+  const Clock::time_point start = Clock::now();
+  const bool took = left > 0 && wait(false, std::min(left, limits_.stall_seconds));
+  waited_ -= seconds_until(start);
+  return took;
 }
 
 void ConnectionStream::linger() {

@@ -35,13 +35,16 @@ class ConnectionStream : public httplib::Stream {
   bool wait(bool to_read, double seconds) const;
   bool hung_up() const;
   bool fill();
+  // Waits until the client takes more; false: it is too slow.
+  bool wait_for_reader();
 
   const int sock_;
   const HttpLimits& limits_;
   const std::atomic<bool>& stop_;
   Part part_ = Part::head;
   Clock::time_point deadline_;
-  size_t left_ = 0;  // bytes that this part may still have
+  size_t left_ = 0;               // bytes that this part may still have
+  double sent_ = 0, waited_ = 0;  // bytes of this request's answer, and seconds in which the client took none
   char buffer_[16384];
   size_t begin_ = 0, end_ = 0;
 };

@@ -124,7 +124,8 @@ class HttpServer::Threads : public httplib::TaskQueue {
   bool stop_ = false;
 };
 
-HttpServer::HttpServer(const HttpLimits& limits, ByteBudget* uploads) : limits_(limits), uploads_(uploads) {
+HttpServer::HttpServer(const HttpLimits& limits, ByteBudget* uploads, ByteBudget* answers)
+    : limits_(limits), uploads_(uploads), answers_(answers) {
   set_payload_max_length(limits.body_bytes);
   set_keep_alive_timeout(static_cast<time_t>(limits.idle_seconds));
   set_socket_options([this](socket_t sock) {
@@ -182,6 +183,7 @@ bool HttpServer::serve_request(ConnectionStream* stream, bool* unread) {
   context = RequestContext();
   context.socket = stream->socket();
   context.body = ByteBudget::Lease(uploads_);
+  context.answer = ByteBudget::Lease(answers_);
   bool client_closes = false, answered = false;
   stream->begin_head();
   try {

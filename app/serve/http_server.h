@@ -4,6 +4,7 @@
 // of any length, wait for as long as a byte comes now and then, and queue connections without a bound:
 //  - one thread for each connection, at most HttpLimits::connections; one more is answered 503 and closed at once
 //  - head and body have limits in bytes and in time, and all bodies together have a budget
+//  - answers that wait for their readers have a budget, too, and a reader must keep up a rate
 //  - a request that is refused by its head (method, path, length, key) is answered without reading its body
 //  - multipart bodies reach the handler as they are (see multipart_type()): the library's parser copies every part
 //  - ranges and compression are off: one small request could ask for gigabytes of answer
@@ -30,6 +31,9 @@ struct HttpLimits {
   double body_seconds = 120;  // for a whole body
   double stall_seconds = 15;  // without a single byte, in either direction
   double idle_seconds = 15;   // between the requests of a connection
+  // For an answer: a client may make us wait for so long, and for as long as what it has taken needs at this rate.
+  double send_seconds = 30;
+  double send_rate = 128 << 10;  // bytes per second
   int requests_per_connection = 1000;
 };
 
@@ -39,19 +43,21 @@ struct RequestContext {
   std::string multipart_type;  // the Content-Type of a multipart body; empty: it is none
   size_t announced = 0;        // Content-Length
   ByteBudget::Lease body;      // the bytes of the body; moved on by whoever keeps the body
+  ByteBudget::Lease answer;    // the bytes of a large answer until it is sent
   enum class Refusal { none, too_large, busy, too_slow } refusal = Refusal::none;  // why the body was not read whole
   bool close = false;  // after the answer: the rest of what the client sends is not understood
 };
 RequestContext& request_context();
-// Whether the client of this request has hung up.
+// Whether the client of this request has hung up, or has closed its sending direction: the two cannot be told apart
+// before something is sent, and a job that nobody waits for would cost more than a client that closes early.
 bool client_left(const RequestContext& context);
 
 class ConnectionStream;
 
 class HttpServer : public httplib::Server {
  public:
-  // uploads must outlive the server.
-  HttpServer(const HttpLimits& limits, ByteBudget* uploads);
+  // Both budgets must outlive the server.
+  HttpServer(const HttpLimits& limits, ByteBudget* uploads, ByteBudget* answers);
   ~HttpServer() override;
 
   // Binds and listens; port 0: any. The port, or -1 with errno set.
@@ -65,6 +71,7 @@ class HttpServer : public httplib::Server {
   int connections() const { return open_; }
   int64_t refused_connections() const { return refused_; }
   const HttpLimits& limits() const { return limits_; }
+  const ByteBudget& answers() const { return *answers_; }
 
  private:
   class Threads;
@@ -75,7 +82,7 @@ class HttpServer : public httplib::Server {
   void refuse_connection(int sock);
 
   const HttpLimits limits_;
-  ByteBudget* const uploads_;
+  ByteBudget *const uploads_, *const answers_;
   std::atomic<bool> closing_{false};
   std::atomic<int> open_{0};
   std::atomic<int64_t> refused_{0};

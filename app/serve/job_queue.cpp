@@ -93,6 +93,8 @@ void JobQueue::work(Worker& worker, const std::function<Status()>& prepare, cons
     prepared = prepare ? prepare() : Status();
   } catch (const std::bad_alloc&) {
     prepared = fail(Code::memory, "out of memory while loading the networks");
+  } catch (const std::exception& e) {
+    prepared = fail(Code::internal, worker.device, ": ", e.what());
   }
   std::unique_lock lock(mutex_);
   worker.status = prepared;
@@ -137,9 +139,15 @@ void JobQueue::work(Worker& worker, const std::function<Status()>& prepare, cons
   }
 }
 
+void JobQueue::all_workers_added() {
+  const std::lock_guard lock(mutex_);
+  complete_ = true;
+}
+
 bool JobQueue::ready() const {
   const std::lock_guard lock(mutex_);
-  return std::all_of(workers_.begin(), workers_.end(), [](const Worker& w) { return w.prepared && w.status.ok(); });
+  return complete_ &&
+         std::all_of(workers_.begin(), workers_.end(), [](const Worker& w) { return w.prepared && w.status.ok(); });
 }
 
 Status JobQueue::preparation() const {

@@ -36,7 +36,9 @@ class JobQueue {
   // A thread that takes jobs for `device`, and those for no device in particular if is_default. prepare runs first, on
   // that thread: when it fails, no job is taken.
   void add_worker(const std::string& device, bool is_default, std::function<Status()> prepare, Work work);
-  // Whether every worker is prepared; the first error of those that could not be.
+  // Before this the queue is not ready.
+  void all_workers_added();
+  // Whether all workers were added and are prepared; the first error of those that could not be.
   bool ready() const;
   Status preparation() const;
 
@@ -105,7 +107,7 @@ class JobQueue {
   std::list<JobPtr> finished_;  // the oldest first
   std::map<std::string, JobPtr> jobs_;
   std::list<Worker> workers_;
-  bool stopping_ = false, joining_ = false;
+  bool complete_ = false, stopping_ = false, joining_ = false;
 };
 
 // 128 random bits, as hexadecimal digits.

@@ -88,23 +88,15 @@ Status find_others(const ServeOptions& o, Menu* menu) {
   return {};
 }
 
-// With --device auto the first usable CUDA device is the default and all others are offered; else what was named.
 Status find_devices(const ServeOptions& o, Menu* menu) {
-  const bool any = o.compute.device == "auto";
-  const MenuDevice cpu{"cpu", false, {Precision::fp32, Precision::bf16}};
+  std::vector<DeviceInfo> listed;
   if (o.compute.device != "cpu") {
-    const Result<std::vector<DeviceInfo>> listed = list_cuda_devices();
-    if (!listed.ok() && !any) return listed.status();
-    for (size_t i = 0; listed.ok() && i < listed->size(); ++i) {
-      const DeviceInfo& info = (*listed)[i];
-      const std::string named = "," + (o.compute.device == "cuda" ? "cuda:0" : o.compute.device) + ",";
-      if (precisions_of(info).empty() || (!any && named.find("," + info.name + ",") == std::string::npos))
-        continue;
-      menu->devices.push_back({info.name, !any || menu->devices.empty(), precisions_of(info)});
-    }
+    Result<std::vector<DeviceInfo>> found = list_cuda_devices();
+    if (!found.ok() && o.compute.device != "auto") return found.status();
+    if (found.ok()) listed = *std::move(found);
   }
-  if (any || o.compute.device == "cpu") menu->devices.push_back(cpu);
-  menu->devices.front().is_default = true;
+  const auto open = [](int index) { return open_cuda_device(index).status(); };
+  GPEN_ASSIGN(menu->devices, menu_devices(o.compute.device, listed, open, &menu->notes));
   for (const Precision p : {Precision::fp32, Precision::tf32, Precision::bf16, Precision::fp16, Precision::fp16_fast}) {
     if (o.compute.precision == name_of(p)) menu->default_precision = p;
   }
@@ -130,6 +122,33 @@ const MenuDevice* Menu::find_device(const std::string& name) const {
     if (name.empty() ? device.is_default : device.name == name) return &device;
   }
   return nullptr;
+}
+
+Result<std::vector<MenuDevice>> menu_devices(const std::string& option, const std::vector<DeviceInfo>& listed,
+                                             const std::function<Status(int index)>& open,
+                                             std::vector<std::string>* notes) {
+  std::vector<MenuDevice> devices;
+  ComputeChoice choice;
+  choice.device = option;
+  GPEN_ASSIGN(const std::vector<int> named, cuda_devices_of(choice));
+  for (const int index : named) {
+    const size_t i = static_cast<size_t>(index);
+    if (i >= listed.size() || precisions_of(listed[i]).empty())
+      return fail(Code::device, "--device ", option, ": cuda:", index, " cannot be used here; see `gpen devices`");
+    devices.push_back({listed[i].name, true, precisions_of(listed[i])});
+  }
+  if (!named.empty()) return devices;
+  for (size_t i = 0; option == "auto" && i < listed.size(); ++i) {
+    if (precisions_of(listed[i]).empty()) continue;
+    const bool first = devices.empty();
+    const Status opened = first ? Status() : open(static_cast<int>(i));
+    if (opened.ok())
+      devices.push_back({listed[i].name, first, precisions_of(listed[i])});
+    else
+      notes->push_back(concat(listed[i].name, " cannot be used: ", opened.message()));
+  }
+  devices.push_back({"cpu", devices.empty(), {Precision::fp32, Precision::bf16}});
+  return devices;
 }
 
 Result<Menu> find_menu(const ServeOptions& options) {

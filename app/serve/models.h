@@ -36,6 +36,12 @@ struct Menu {
 // Looks at the files' shapes only. Code::model when a named model is missing or is another network, Code::usage when
 // sizes contradict it, Code::device.
 Result<Menu> find_menu(const ServeOptions& options);
+// The devices that --device `option` stands for. Named ones share the jobs; auto stands for the first usable one, which
+// is the default, and for all others that `open` says can be opened; those that cannot become notes. listed: by index.
+// Code::device when a named one is not there.
+Result<std::vector<MenuDevice>> menu_devices(const std::string& option, const std::vector<DeviceInfo>& listed,
+                                             const std::function<Status(int index)>& open,
+                                             std::vector<std::string>* notes);
 // As GET /api/v1/models answers it, without limits and version.
 Json to_json(const Menu& menu);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "app/serve/json_input.h"
 #include "pipeline/faces_json.h"
 
 namespace gpen::serve {
@@ -69,7 +70,7 @@ void read_detection(Fields* fields, DetectionOptions* o) {
   }
 }
 
-void read_options(const RequestRules& rules, Fields* fields, JobRequest* r, bool* wait) {
+void read_options(Fields* fields, JobRequest* r, bool* wait) {
   fields->integer("size", 1, 4096, &r->size);
   read_device(fields, &r->device);
   read_detection(fields, &r->options.detection);
@@ -105,7 +106,6 @@ void read_options(const RequestRules& rules, Fields* fields, JobRequest* r, bool
     if (index >= static_cast<int>(given->size())) fields->fail(concat("option exclude: there is no face ", index));
   }
   r->given = *std::move(given);
-  (void)rules;
 }
 
 ApiError collect_fields(const httplib::Request& http, const std::vector<Part>& parts, Fields* fields) {
@@ -197,7 +197,7 @@ ApiError read_photo_request(const RequestRules& rules, JobRequest::Kind kind, ht
   }
   Fields fields;
   if (ApiError e = collect_fields(http, parts, &fields)) return e;
-  read_options(rules, &fields, r, wait);
+  read_options(&fields, r, wait);
   if (ApiError e = fields.finish()) return e;
   if (ApiError e = check_models(rules, *r)) return e;
   return check_picture(rules, r->photo.bytes(), r->upscale);
@@ -210,8 +210,11 @@ ApiError read_benchmark_request(const RequestRules& rules, const std::string& bo
   r->precision = rules.menu.default_precision;
   Fields fields;
   if (!body.empty()) {
-    const Json json = Json::parse(body, nullptr, false);
-    if (!json.is_object()) return ApiError::usage("the body is not a JSON object");
+    constexpr size_t kMostBytes = 4096;
+    if (body.size() > kMostBytes)
+      return ApiError::too_large(concat("the body has ", body.size(), " bytes, the limit here is ", kMostBytes));
+    JsonInput json;
+    if (ApiError e = parse_object(body, kMostBytes, &json)) return e;
     for (const auto& [name, value] : json.items()) {
       if (!value.is_number() && !value.is_string())
         return ApiError::usage("option " + name.substr(0, 100) + ": a number or a text is wanted");

@@ -6,14 +6,16 @@
 
 #include "app/serve/api.h"
 #include "app/serve/base64.h"
+#include "app/serve/json_input.h"
 
 namespace gpen::serve {
 namespace {
 
 constexpr size_t kMostPictures = 64;
+constexpr size_t kMostValues = 4096;  // of a request's JSON: clients send some fifty, and a few for each picture
 
 // A number of a field, within limits; `value` stays where the field is missing.
-ApiError number(const Json& json, const char* name, double low, double high, double* value) {
+ApiError number(const JsonInput& json, const char* name, double low, double high, double* value) {
   const auto field = json.find(name);
   if (field == json.end() || field->is_null()) return {};
   if (!field->is_number()) return ApiError::usage(concat(name, ": a number is wanted"));
@@ -23,12 +25,12 @@ ApiError number(const Json& json, const char* name, double low, double high, dou
   return {};
 }
 
-bool has(const Json& json, const char* name) { return json.contains(name) && !json[name].is_null(); }
+bool has(const JsonInput& json, const char* name) { return json.contains(name) && !json[name].is_null(); }
 
 std::string upscaler_name(int scale) { return concat("RealESRNet x", scale); }
 
 // "None", our names, or anything else that ends in a factor we have: "R-ESRGAN 2x+" is no such thing and is refused.
-ApiError find_upscaler(const Menu& menu, const Json& json, int* scale) {
+ApiError find_upscaler(const Menu& menu, const JsonInput& json, int* scale) {
   const auto field = json.find("upscaler_1");
   if (field == json.end() || field->is_null() || *field == "None" || *field == "") return {};
   for (const auto& [factor, model] : menu.upscalers) {
@@ -41,7 +43,7 @@ ApiError find_upscaler(const Menu& menu, const Json& json, int* scale) {
 }
 
 // What is asked for beside the pictures.
-ApiError read_settings(const RequestRules& rules, const Json& json, JobRequest* r) {
+ApiError read_settings(const RequestRules& rules, const JsonInput& json, JobRequest* r) {
   r->kind = JobRequest::Kind::restore;
   r->size = rules.menu.default_size;
   r->precision = rules.menu.default_precision;
@@ -99,11 +101,10 @@ ApiError check_final_size(const RequestRules& rules, const JobRequest& r, std::s
   return {};
 }
 
-Json parse_body(Api& api, Api::Call& call) {
+ApiError parse_body(Api& api, Api::Call& call, JsonInput* json) {
   const Api::HeavyWork one_of_few(api);
-  Json json = Json::parse(call.request.body, nullptr, false);
-  std::string().swap(call.request.body);
-  return json;
+  const std::string body = std::move(call.request.body);
+  return parse_object(body, kMostValues, json);
 }
 
 // One picture through the queue; `answer_text` gets it in base64.
@@ -144,8 +145,8 @@ std::string html_info(size_t pictures, size_t faces) {
 }
 
 void single(Api& api, Api::Call& call) {
-  const Json json = parse_body(api, call);
-  if (!json.is_object()) return refuse(call.response, ApiError::usage("the body is not a JSON object"));
+  JsonInput json;
+  if (const ApiError e = parse_body(api, call, &json)) return refuse(call.response, e);
   JobRequest settings;
   if (const ApiError e = read_settings(api.rules(), json, &settings)) return refuse(call.response, e);
   if (!json.contains("image") || !json["image"].is_string())
@@ -159,8 +160,8 @@ void single(Api& api, Api::Call& call) {
 }
 
 void batch(Api& api, Api::Call& call) {
-  const Json json = parse_body(api, call);
-  if (!json.is_object()) return refuse(call.response, ApiError::usage("the body is not a JSON object"));
+  JsonInput json;
+  if (const ApiError e = parse_body(api, call, &json)) return refuse(call.response, e);
   JobRequest settings;
   if (const ApiError e = read_settings(api.rules(), json, &settings)) return refuse(call.response, e);
   const auto list = json.find("imageList");
@@ -169,7 +170,7 @@ void batch(Api& api, Api::Call& call) {
                   ApiError::usage(concat("imageList: a list of 1 to ", kMostPictures, " pictures is wanted")));
   Json images = Json::array();
   size_t faces = 0, answer_bytes = 0;
-  for (const Json& entry : *list) {
+  for (const JsonInput& entry : *list) {
     const std::string name = entry.is_object() && entry.contains("name") && entry["name"].is_string()
                                  ? entry["name"].get<std::string>()
                                  : "";
@@ -185,6 +186,7 @@ void batch(Api& api, Api::Call& call) {
     answer_bytes += text.size();
     if (answer_bytes > 4 * api.options().max_body)
       return refuse(call.response, ApiError::too_large("the answer would be too large; send fewer pictures at once"));
+    if (const ApiError full = api.hold_answer(answer_bytes)) return refuse(call.response, full);
     images.push_back(std::move(text));
   }
   answer(call.response, 200, {{"html_info", html_info(images.size(), faces)}, {"images", std::move(images)}});

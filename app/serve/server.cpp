@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 
@@ -13,6 +14,12 @@ namespace {
 
 // All uploads together, relative to the largest single one.
 constexpr size_t kUploadsAtOnce = 4;
+
+// All answers that are not sent yet: twice the largest one, which is a picture's (with its transparency, without any
+// compression, in base64) or the list of them that a request may ask for.
+size_t answers_at_once(const ServeOptions& options) {
+  return 2 * std::max(4 * options.max_body, 6 * static_cast<size_t>(options.max_pixels) + (size_t{1} << 20));
+}
 
 // Pictures come and go on many threads. Few arenas and large blocks straight from the system keep what is resident near
 // what is used.
@@ -37,7 +44,8 @@ Status run_server(const ServeOptions& options) {
   GPEN_ASSIGN(const Menu menu, find_menu(options));
 
   ByteBudget uploads(kUploadsAtOnce * options.max_body);
-  HttpServer http(options.http_limits(), &uploads);
+  ByteBudget answers_budget(answers_at_once(options));
+  HttpServer http(options.http_limits(), &uploads, &answers_budget);
   const int port = http.bind(options.host, options.port);
   if (port < 0)
     return fail(Code::io, options.host, ":", options.port,
@@ -63,6 +71,7 @@ Status run_server(const ServeOptions& options) {
     const auto prepare = [&worker, is_default] { return worker.prepare(is_default); };
     queue.add_worker(worker.device(), is_default, prepare, [&worker](Job& job) { return worker.run(job); });
   }
+  queue.all_workers_added();
   std::printf("%s\n", url_of(options.host, port).c_str());
   std::fflush(stdout);
   for (const std::string& note : menu.notes) std::fprintf(stderr, "gpen serve: note: %s\n", note.c_str());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/stage_shares.h"
 #include "pipeline/faces_json.h"
 #include "pipeline/geometry.h"
 #include "weights/synth.h"
@@ -16,21 +17,6 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-// How far a photo has come in percent, by the stages that report progress; their shares are rough.
-double percent_of(const std::string& stage, double fraction, bool upscales) {
-  struct Share {
-    const char* stage;
-    double begin, length;
-  };
-  static constexpr Share kShares[] = {{"detect", 0, 20}, {"restore", 20, 65}, {"paste", 85, 10}, {"encode", 95, 5}};
-  const double background = upscales ? 0.8 : 0;
-  if (stage == "upscale") return 100 * fraction * background;
-  for (const Share& share : kShares) {
-    if (stage == share.stage) return 100 * background + (1 - background) * (share.begin + share.length * fraction);
-  }
-  return 0;
-}
-
 bool same(const Landmarks& a, const Landmarks& b) {
   for (size_t i = 0; i < a.size(); ++i) {
     if (std::abs(a[i].x - b[i].x) > 1e-6 || std::abs(a[i].y - b[i].y) > 1e-6) return false;
@@ -38,6 +24,7 @@ bool same(const Landmarks& a, const Landmarks& b) {
   return true;
 }
 
+// The middle of the picture.
 Image cut_out(const Image& from, int width, int height) {
   Image out(width, height);
   const int x0 = (from.width - width) / 2, y0 = (from.height - height) / 2;
@@ -56,10 +43,11 @@ Image final_size(const Image& image, const FinalSize& to, int photo_width, int p
   const int width = to.factor > 0 ? side(photo_width * to.factor) : to.width;
   const int height = to.factor > 0 ? side(photo_height * to.factor) : to.height;
   if (!to.crop || to.factor > 0) return resize_bilinear(image, width, height, pool);
+  // Cut first: the whole picture in this scale may have thousands of times the pixels of what is left of it.
   const double scale = std::max(double(width) / image.width, double(height) / image.height);
-  const Image filled = resize_bilinear(image, std::max(width, side(image.width * scale)),
-                                       std::max(height, side(image.height * scale)), pool);
-  return cut_out(filled, width, height);
+  const Image part =
+      cut_out(image, std::min(image.width, side(width / scale)), std::min(image.height, side(height / scale)));
+  return resize_bilinear(part, width, height, pool);
 }
 
 }  // namespace
@@ -133,7 +121,7 @@ Result<std::optional<std::vector<JobFace>>> DeviceWorker::choose_faces(Job& job,
 Result<JobResult> DeviceWorker::restore(Job& job) {
   const JobRequest& r = job.request;
   const auto report = [&](const char* stage, double fraction) {
-    queue_->progress(job, stage, percent_of(stage, fraction, r.upscale > 0));
+    queue_->progress(job, stage, 100 * app::photo_progress(stage, fraction, r.upscale > 0));
     return !job.stop;
   };
   report("load", 0);

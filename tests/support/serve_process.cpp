@@ -83,10 +83,14 @@ int ServeProcess::wait(double seconds) {
 
 std::string ServeProcess::err() const { return read_text(folder_ / "err"); }
 
-double ServeProcess::resident_mb() const {
+double ServeProcess::resident_mb() const { return status_mb("VmRSS:"); }
+
+double ServeProcess::peak_mb() const { return status_mb("VmHWM:"); }
+
+double ServeProcess::status_mb(const std::string& field) const {
   std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
   for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmRSS:", 0) == 0) return std::strtod(line.c_str() + 6, nullptr) / 1024;
+    if (line.rfind(field, 0) == 0) return std::strtod(line.c_str() + field.size(), nullptr) / 1024;
   }
   return 0;
 }

@@ -27,9 +27,11 @@ class ServeProcess {
   int wait(double seconds);
   std::string err() const;     // what it has written to stderr so far
   double resident_mb() const;  // 0 when it is gone
+  double peak_mb() const;      // the most it ever had resident
   bool running() { return wait(0) == -1; }
 
  private:
+  double status_mb(const std::string& field) const;
   TemporaryFolder folder_;
   pid_t pid_ = -1;
   int port_ = 0, code_ = -1;
