@@ -191,7 +191,6 @@ Result<ExitCode> restore_videos(const RestoreArguments& given) {
     videos.push_back(to_json(r));
   }
   if (a.json.empty()) return code;
-  const Processor& where = places.front();
   const Json json = {{"model", models.gpen},
                      {"size", models.size},
                      {"detector", models.detector},

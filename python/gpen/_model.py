@@ -246,7 +246,8 @@ class _Watch:
         if self._progress is None or self._stop:
             return
         try:
-            self._stop = self._progress(stage.decode(), fraction) is False
+            if self._progress(stage.decode(), fraction) is False:
+                self._stop = True
         except BaseException as error:  # nothing may pass through the library
             self._raised, self._stop = error, True
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -110,6 +111,26 @@ for thread in threads:
 for thread in threads:
     thread.join()
 assert len(answers) == 4 and all(np.array_equal(answer, expected) for answer in answers)
+
+# Ctrl-C during a call of the main thread ends it, also where the library calls back between two lines of Python.
+def interrupt(*_):
+    signal.raise_signal(signal.SIGINT)
+
+
+for word in ({"progress": interrupt}, {}):
+    handler = signal.getsignal(signal.SIGINT)
+    timer = threading.Timer(0.0, signal.raise_signal, [signal.SIGINT]) if not word else None
+    try:
+        if timer is not None:
+            timer.start()
+            while True:
+                tiny.restore(small, aligned=True)
+        tiny.restore(small, aligned=True, **word)
+    except KeyboardInterrupt:
+        pass
+    else:
+        raise AssertionError("Ctrl-C was dropped")
+    assert signal.getsignal(signal.SIGINT) is handler
 
 with tiny:
     pass
