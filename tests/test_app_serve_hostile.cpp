@@ -242,7 +242,7 @@ TEST_F(ServeHostile, SdapiJson) {
     EXPECT_EQ(send(path, "{\"image\":\"\xff\xfe\"}"), 400);
     // Many small values: more than a request has, said without keeping them.
     std::string keys = "{", list = R"({"imageList":[0)", nested;
-    for (int i = 0; keys.size() < 900000; ++i) keys += "\"" + std::to_string(i) + "\":0,";
+    for (int i = 0; keys.size() < 900000; ++i) keys += concat("\"", i, "\":0,");
     while (list.size() < 900000) list += ",{}";
     for (int i = 0; i < 50; ++i) nested += R"({"a":)";
     const double before = server_->peak_mb();
