@@ -44,7 +44,7 @@ Status add_folder(const fs::path& top, const fs::path& below, bool recursive, Is
   std::sort(folders.begin(), folders.end());
   for (const fs::path& name : files) {
     const fs::path path = top / below / name;
-    inputs->push_back({path, below, path.string()});
+    inputs->push_back({path, below, path.string(), top});
   }
   for (const fs::path& name : folders)
     GPEN_RETURN_IF_ERROR(add_folder(top, below / name, recursive, is_wanted, inputs));

@@ -14,6 +14,7 @@ struct Input {
   std::filesystem::path path;    // empty for stdin
   std::filesystem::path folder;  // where it lay below the folder that was given (--recursive), else empty
   std::string name;              // for messages and reports: the path, or "<stdin>"
+  std::filesystem::path top{};   // the folder that was given and led to this file; empty: the file itself was named
   bool from_stdin() const { return path.empty(); }
   std::string stem() const { return from_stdin() ? "stdin" : path.stem().string(); }
 };

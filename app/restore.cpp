@@ -25,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 std::vector<Input> files_read(const RestoreArguments& a, const InputSet& inputs) {
   std::vector<Input> files = inputs.items;
-  for (const std::string& name : {a.faces, a.model, a.parser, a.sr, a.detection.detector}) {
+  for (const std::string& name : {a.faces, a.list, a.model, a.parser, a.sr, a.detection.detector}) {
     std::error_code ignored;
     if (fs::is_regular_file(name, ignored)) files.push_back({name, {}, name});
   }
@@ -54,16 +54,39 @@ Status check_outputs(const RestoreRun& run) {
   return {};
 }
 
+bool begins_with(const fs::path& path, const fs::path& start) {
+  return std::mismatch(start.begin(), start.end(), path.begin(), path.end()).first == start.end();
+}
+
+// Where `folder` lies below `top`, links followed; empty: not below it, or `top` itself.
+fs::path place_below(const fs::path& top, const fs::path& folder) {
+  std::error_code error;
+  const fs::path whole_top = fs::weakly_canonical(top / "", error).parent_path();
+  const fs::path whole = error ? fs::path() : fs::weakly_canonical(folder / "", error).parent_path();
+  if (error || whole == whole_top || !begins_with(whole, whole_top)) return {};
+  return whole.lexically_relative(whole_top);
+}
+
 // With --recursive an output folder inside of an input folder is no input, else a second run would restore what the
-// first one has written.
-void leave_out_outputs(const RestoreArguments& a, InputSet* inputs) {
-  if (!a.recursive || a.output.empty()) return;
-  const fs::path output = fs::absolute(a.output / fs::path()).lexically_normal();  // ends in a /
-  std::erase_if(inputs->items, [&](const Input& input) {
-    if (input.folder.empty()) return false;  // not from a subfolder
-    const fs::path path = fs::absolute(input.path).lexically_normal();
-    return path.string().compare(0, output.string().size(), output.string()) == 0;
+// first one has written. A file that was named itself stays one.
+Status leave_out_outputs(const RestoreArguments& a, InputSet* inputs) {
+  if (!a.recursive || a.output.empty() || a.writes_to_stdout()) return {};
+  std::map<fs::path, fs::path> outputs;  // by the input folder: the output folder in it, or empty
+  const size_t left_out = std::erase_if(inputs->items, [&](const Input& input) {
+    if (input.top.empty()) return false;
+    const auto [found, fresh] = outputs.try_emplace(input.top);
+    if (fresh) {
+      const fs::path below = place_below(input.top, a.output);
+      if (!below.empty()) found->second = (input.top / below).lexically_normal();
+    }
+    return !found->second.empty() && begins_with(input.path.lexically_normal(), found->second);
   });
+  if (inputs->items.empty() && left_out > 0)
+    return fail(Code::usage, "-o ", a.output, ": all ", left_out,
+                " pictures of the input lie in this folder, which is left out of it; name another folder");
+  if (left_out > 0)
+    std::fprintf(stderr, "gpen: %zu pictures in %s, the output folder, are left out\n", left_out, a.output.c_str());
+  return {};
 }
 
 // The temporary files of this run's outputs that an earlier one has left when it was killed.
@@ -129,7 +152,7 @@ Result<RestoreRun> prepare(const RestoreArguments& arguments) {
     GPEN_RETURN_IF_ERROR(add_list(a.list, a.null, a.recursive, &run.inputs));
     drop_repeated(&run.inputs);
   }
-  leave_out_outputs(a, &run.inputs);
+  GPEN_RETURN_IF_ERROR(leave_out_outputs(a, &run.inputs));
   if (!a.faces.empty()) {
     if (run.inputs.items.size() > 1)
       return fail(Code::usage, "--faces ", a.faces, ": landmarks belong to one photo, these are ",
@@ -141,13 +164,11 @@ Result<RestoreRun> prepare(const RestoreArguments& arguments) {
   if (!a.save_faces.empty()) GPEN_RETURN_IF_ERROR(make_folder(a.save_faces));
   run.read = files_read(a, run.inputs);
   GPEN_RETURN_IF_ERROR(check_outputs(run));
-  if (!a.shard.empty()) keep_shard(shard, &run);
-  remove_leftovers(run);
-  if (!a.jsonl.empty()) {
-    GPEN_ASSIGN(run.lines, ReportLines::open(a.jsonl, a.skip_existing));
-  }
+  // Of the whole run: a shard may happen to have none.
   if (a.quality > 0 && std::count(run.plan.formats.begin(), run.plan.formats.end(), ImageFormat::jpg) == 0)
     return fail(Code::usage, "--quality ", a.quality, " is for JPEG, and no output is one");
+  if (!a.shard.empty()) keep_shard(shard, &run);
+  remove_leftovers(run);
   return run;
 }
 
@@ -189,15 +210,25 @@ Result<std::vector<LoadedModels>> load_for(const RestoreArguments& a, const std:
 Result<ExitCode> restore(const RestoreArguments& arguments) {
   GPEN_ASSIGN(const bool videos, are_videos(arguments));
   if (videos) return restore_videos(arguments);
-  GPEN_ASSIGN(const RestoreRun run, prepare(arguments));
+  GPEN_ASSIGN(RestoreRun run, prepare(arguments));
+  const RestoreArguments& a = run.arguments;
+  const auto open_lines = [&]() -> Status {
+    if (a.jsonl.empty()) return {};
+    GPEN_ASSIGN(run.lines, ReportLines::open(a.jsonl, a.skip_existing));
+    return {};
+  };
   const size_t photos = run.inputs.items.size();
-  if (photos == 0) return kDone;  // a shard without photos
-  GPEN_ASSIGN(const std::vector<Processor> places, run.arguments.compute.processors(photos));
-  GPEN_ASSIGN(const std::vector<LoadedModels> models, load_for(run.arguments, places));
-  GPEN_RETURN_IF_ERROR(run.arguments.photo.check(models.front().networks));
+  if (photos == 0) {  // a shard without photos
+    GPEN_RETURN_IF_ERROR(open_lines());
+    return kDone;
+  }
+  GPEN_ASSIGN(const std::vector<Processor> places, a.compute.processors(photos));
+  GPEN_ASSIGN(const std::vector<LoadedModels> models, load_for(a, places));
+  GPEN_RETURN_IF_ERROR(a.photo.check(models.front().networks));
   for (const std::string& note : models.front().notes) std::fprintf(stderr, "%s\n", note.c_str());
 
   catch_interrupts();
+  GPEN_RETURN_IF_ERROR(open_lines());  // only now: a start that failed leaves an earlier report as it is
   GPEN_ASSIGN(const BatchResult batch, restore_batch(run, places, models));
   const std::vector<PhotoReport>& reports = batch.reports;
   if (interrupted()) std::fprintf(stderr, "gpen: interrupted\n");

@@ -99,12 +99,20 @@ class Batch {
     report.output = run_.plan.paths[photo].string();
     return report;
   }
+  // Throws nothing: threads of its own call it.
   void settle(size_t photo, PhotoReport report, const Status& status) {
     if (status.code() == Code::cancelled && interrupted()) return;  // left for another run
-    report.code = status.code();
-    report.error = status.message();
-    for (const StageTime& stage : report.times) report.seconds += stage.ms / 1000;
-    settle(photo, std::move(report));
+    try {
+      report.code = status.code();
+      report.error = status.message();
+      for (const StageTime& stage : report.times) report.seconds += stage.ms / 1000;
+      settle(photo, std::move(report));
+    } catch (const std::bad_alloc&) {
+      const std::lock_guard lock(mutex_);
+      reports_[photo].code = Code::memory;
+      reports_[photo].state = PhotoReport::State::failed;
+      settled_[photo] = true;
+    }
   }
 
   const RestoreRun& run_;

@@ -351,6 +351,37 @@ TEST_F(Batch, AnOutputFolderInsideOfTheInputIsNoInput) {
   for (int run = 0; run < 2; ++run) EXPECT_EQ(restore({"-i", "in", "--recursive", "-o", "in/out"}).code, 0);
   EXPECT_EQ(tree("in/out").size(), 2u);
   EXPECT_EQ(tree("in").size(), 4u);
+  // Under another name too.
+  fs::create_directory_symlink("in/out", gpen / "link");
+  EXPECT_EQ(restore({"-i", "./in/", "--recursive", "-o", "link"}).code, 0);
+  EXPECT_EQ(tree("in").size(), 4u);
+  // Nothing else is there: this is said.
+  save("only/out/a.png", test_picture(30, 30));
+  const CommandResult nothing = restore({"-i", "only", "--recursive", "-o", "only/out"});
+  EXPECT_EQ(nothing.code, 2);
+  EXPECT_TRUE(contains(nothing.err, "all 1 pictures of the input lie in this folder")) << nothing.err;
+}
+
+// An output folder around the input leaves nothing out, whatever the input's names begin with.
+TEST_F(Batch, AnOutputFolderAroundTheInputLeavesNothingOut) {
+  save("in/photos/a.png", test_picture(30, 30));
+  save("in/photos/sub/b.png", test_picture(30, 30));
+  const std::string top = (gpen / "in").string();
+  const Words absolute = {"-i", top + "/photos", "--recursive", "-o", top + "/"};
+  const CommandResult above = restore(absolute);
+  EXPECT_EQ(above.code, 0) << above.err;
+  EXPECT_EQ(tree("in").count("a.png") + tree("in").count("sub/b.png"), 2u);
+  const CommandResult here = restore({"-i", "in/photos", "--recursive", "-o", "."});
+  EXPECT_EQ(here.code, 0) << here.err;
+  EXPECT_TRUE(fs::exists(gpen / "a.png") && fs::exists(gpen / "sub/b.png")) << here.out;
+  // What a list names is restored; here that would be onto itself, which is said.
+  write_text(gpen / "names.txt", "in/photos/a.png\nin/photos/sub/b.png\n");
+  const CommandResult same = restore({"--list", "names.txt", "--recursive", "-o", "."});
+  EXPECT_EQ(same.code, 4) << same.err;
+  EXPECT_TRUE(contains(same.err, "would overwrite an input")) << same.err;
+  const CommandResult listed = restore({"--list", "names.txt", "--recursive", "-o", "in"});
+  EXPECT_EQ(listed.code, 0) << listed.err;
+  EXPECT_EQ(tree("in/in/photos").size(), 2u);
 }
 
 TEST_F(Batch, PicturesThroughPipes) {

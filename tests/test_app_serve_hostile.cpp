@@ -251,7 +251,9 @@ TEST_F(ServeHostile, SdapiJson) {
       EXPECT_EQ(status_of(r), 400);
       EXPECT_NE(message_of(r).find("more than 4096 values"), std::string::npos) << message_of(r);
     }
-    if (!kSanitized) EXPECT_LT(server_->peak_mb(), before + 10);
+    if (!kSanitized) {
+      EXPECT_LT(server_->peak_mb(), before + 10);
+    }
   }
   const auto large =
       client.Post("/api/v1/benchmark", R"({"reps":3)" + std::string(5000, ' ') + "}", "application/json");

@@ -104,7 +104,9 @@ TEST_F(ServeJobs, TimeLimitCountsTheWaiting) {
     ASSERT_EQ(wait_until_running(client, running)["state"], "running");
     const auto answer = restore(client, "1");
     late = status_of(answer);
-    if (late == 504) EXPECT_EQ(code_of(answer), "timeout");
+    if (late == 504) {
+      EXPECT_EQ(code_of(answer), "timeout");
+    }
     const Json job = wait_until_ended(client, running);
     EXPECT_EQ(job["state"], "failed");
     EXPECT_EQ(job["error"]["code"], "timeout");

@@ -186,7 +186,9 @@ TEST_F(ServeSdapi, CutToSize) {
   // Enlarged as a whole it would take 1.2 GB.
   const double before = server_->peak_mb();
   send_bands(1, 1600, 500, 500);
-  if (!kSanitized) EXPECT_LT(server_->peak_mb(), before + 200);
+  if (!kSanitized) {
+    EXPECT_LT(server_->peak_mb(), before + 200);
+  }
 }
 
 TEST_F(ServeSdapi, SeveralPictures) {
