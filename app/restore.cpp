@@ -61,8 +61,11 @@ bool begins_with(const fs::path& path, const fs::path& start) {
 // Where `folder` lies below `top`, links followed; empty: not below it, or `top` itself.
 fs::path place_below(const fs::path& top, const fs::path& folder) {
   std::error_code error;
-  const fs::path whole_top = fs::weakly_canonical(top / "", error).parent_path();
-  const fs::path whole = error ? fs::path() : fs::weakly_canonical(folder / "", error).parent_path();
+  const auto resolved = [&error](const fs::path& path) {
+    const fs::path whole = error ? fs::path() : fs::weakly_canonical(fs::absolute(path), error);
+    return whole.has_filename() ? whole : whole.parent_path();  // without a slash at its end
+  };
+  const fs::path whole_top = resolved(top), whole = resolved(folder);
   if (error || whole == whole_top || !begins_with(whole, whole_top)) return {};
   return whole.lexically_relative(whole_top);
 }
