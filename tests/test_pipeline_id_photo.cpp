@@ -199,7 +199,7 @@ TEST(IdPhoto, TheBackgroundIsReplacedWithoutARim) {
       EXPECT_TRUE(image.metadata->exif.empty()) << "the place a photo was taken at is nobody's business";
       EXPECT_EQ(image.metadata->icc.size(), 200u);
       EXPECT_EQ(image.metadata->density.x, 300u);
-      const Colour& background = **parse_background(name);
+      const Colour background = **parse_background(name);  // a copy: the result ends here
       for (const int x : {0, image.width - 1})
         for (int c = 0; c < 3; ++c) EXPECT_EQ(image.row(0)[3 * x + c], background[static_cast<size_t>(c)]);
       // The old background is greener than anything else by 120 levels; neither the person nor a mixture with the new
