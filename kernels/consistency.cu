@@ -135,9 +135,9 @@ bool is_sound(Device& device, const CosineTransform& t, int band) {
 __global__ void __launch_bounds__(256) fill_matrices_kernel(int size, float* cosines, float* transposed) {
   const auto [i, k] = pixel_of_thread();
   if (i >= size || k >= size) return;
-  constexpr double kPi = 3.14159265358979323846;
   const int turn = (2 * i + 1) * k % (4 * size);  // in steps of pi / 2N
-  const double value = sqrt((k == 0 ? 1.0 : 2.0) / size) * cos(kPi * turn / (2.0 * size));
+  // cospi(), for cos() brings the reduction of huge arguments and with it a stack frame.
+  const double value = sqrt((k == 0 ? 1.0 : 2.0) / size) * cospi(turn / (2.0 * size));
   cosines[static_cast<int64_t>(k) * size + i] = static_cast<float>(value);
   transposed[static_cast<int64_t>(i) * size + k] = static_cast<float>(value);
 }

@@ -19,8 +19,7 @@ bool is_sound(Device& device, int window) {
 }
 
 __device__ __forceinline__ float hann(int i, int window) {
-  constexpr float kPi = 3.14159265358979f;
-  const float s = sinf(kPi * (static_cast<float>(i) + 0.5f) / static_cast<float>(window));
+  const float s = sinpif((static_cast<float>(i) + 0.5f) / static_cast<float>(window));
   return s * s;
 }
 

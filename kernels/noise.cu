@@ -15,7 +15,7 @@ __device__ __forceinline__ float normal(uint64_t key, uint64_t index) {
   const uint64_t a = mix(key + (2 * index + 1) * 0x9e3779b97f4a7c15ull);
   const uint64_t b = mix(key + (2 * index + 2) * 0x9e3779b97f4a7c15ull);
   const double u = (static_cast<double>(a >> 11) + 1) * 0x1p-53, v = static_cast<double>(b >> 11) * 0x1p-53;
-  return static_cast<float>(sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
+  return static_cast<float>(sqrt(-2 * log(u)) * cospi(2 * v));
 }
 
 template <class T>

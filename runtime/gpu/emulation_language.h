@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numbers>
 #include <tuple>
 
 #include "runtime/gpu/emulation.h"
@@ -124,6 +125,8 @@ auto max(A a, B b) {
   return static_cast<T>(a) < static_cast<T>(b) ? static_cast<T>(b) : static_cast<T>(a);
 }
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
+inline float sinpif(float x) { return std::sin(std::numbers::pi_v<float> * x); }
+inline double cospi(double x) { return std::cos(std::numbers::pi * x); }
 inline float __expf(float x) { return std::exp(x); }
 inline float __fdividef(float a, float b) { return a / b; }
 inline float __saturatef(float x) { return x > 0 ? std::min(x, 1.0f) : 0.0f; }  // NaN gives 0
