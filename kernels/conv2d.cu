@@ -5,10 +5,11 @@
 #include "kernels/conv2d_impl.h"
 #include "kernels/conv_gemm_device.h"
 #include "kernels/gpu_functions.h"
+#include "kernels/to_rgb.h"
 
 namespace gpen::GPEN_GPU_NS {
 
-void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, int64_t steps) {
+bool run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, int64_t steps) {
   ConvWork work;
   work.phases = problem.phases;
   for (int i = 0; i < problem.phases; ++i) work.rows[i] = int64_t{problem.phase[i].out_h} * problem.phase[i].out_w;
@@ -16,6 +17,8 @@ void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, int64_t st
   work.steps = steps;
   const int chunk = GpuConvWeights::kChunkBytes / static_cast<int>(size_of(storage_of(precision)));
   work.coefficient_bytes = static_cast<size_t>((problem.x.chunks + 2 * problem.feature.chunks) * chunk) * sizeof(float);
+  // A feature wider than y itself would need more shared memory than the epilogue has.
+  work.rgb = problem.rgb.wanted && problem.rgb.feature.channels <= problem.out_channels;
   const ConvPlan plan = choose_plan(work, exec.device->info());
   const ConvTileShape shape = shape_of(plan.tile);
   const int64_t tiles = row_tiles(work, shape.rows);
@@ -25,6 +28,7 @@ void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, int64_t st
     first_tile += static_cast<int>(ceil_div(work.rows[i], shape.rows));
   }
   problem.splits = plan.splits;
+  problem.rgb.wanted = plan.rgb_in_epilogue;
   problem.counters = exec.device->counters();
   // The counters are for all images of a launch; beyond them the batch is cut.
   const int64_t counted = tiles * ceil_div(work.out_channels, shape.columns);
@@ -48,7 +52,32 @@ void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, int64_t st
     }
   }
   if (plan.splits > 1) exec.ws.give_back(partial);
+  return plan.rgb_in_epilogue;
 }
+
+namespace {
+
+ConvGemmRgb rgb_problem(const RgbOutput& output) {
+  const ToRgbWeights& w = *output.weights;
+  ConvGemmRgb p;
+  p.wanted = true;
+  p.store_y = !output.only_rgb;
+  if (w.feature_channels > 0) {
+    p.feature = part_of(output.in.feature, 0);
+    p.feature_bias = output.in.feature_bias;
+    p.feature_gain = output.in.feature_gain;
+  }
+  p.weight = w.weight.data();
+  p.style = output.in.in_scale;
+  p.skip = output.skip.data;
+  p.skip_stride = output.skip.batch_stride;
+  p.rgb = output.rgb.data;
+  p.rgb_stride = output.rgb.batch_stride;
+  for (int c = 0; c < 3; ++c) p.bias[c] = w.bias[c];
+  return p;
+}
+
+}  // namespace
 
 void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const ConvEpilogue& ep, TensorView y) {
   const GpuConvWeights& w = weights.impl().gpu;
@@ -81,8 +110,10 @@ void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const
     for (int kx = 0; kx < g.kernel_w; ++kx)
       p.tap[ky * g.kernel_w + kx] = {static_cast<int8_t>(ky), static_cast<int8_t>(kx),
                                      static_cast<uint8_t>(ky * g.kernel_w + kx)};
-  run_conv_gemm(exec, p, w.precision, w.taps * w.chunks());
+  if (ep.rgb != nullptr && ep.residual.c == 0 && ep.residual2.c == 0) p.rgb = rgb_problem(*ep.rgb);
+  const bool rgb_done = run_conv_gemm(exec, p, w.precision, w.taps * w.chunks());
   if (g.blur_pad > 0) exec.ws.give_back(blurred);
+  if (ep.rgb != nullptr && !rgb_done) to_rgb_of(exec, *ep.rgb, y);
 }
 
 }  // namespace gpen::GPEN_GPU_NS

@@ -19,9 +19,15 @@ int64_t row_tiles(const ConvWork& work, int rows) {
   return tiles;
 }
 
+bool takes_rgb(const ConvWork& work, const ConvPlan& plan) {
+  return work.rgb && plan.splits == 1 && work.out_channels <= shape_of(plan.tile).columns;
+}
+
 // A model of the time: blocks run in waves over the multiprocessors; a step costs its products, a tile its prologue and
 // epilogue, a split tile the writing and adding of its parts. Smaller tiles read shared memory more often for the same
 // products: the efficiencies are estimates until they are measured (bench_gpu_conv2d times every plan).
+// to_rgb in the epilogue saves a pass over the result that takes a sixteenth of the convolution's time or more
+// (counted, docs/kernels.md): a plan that allows it may be that much slower than the best.
 ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
   struct Candidate {
     ConvTile tile;
@@ -29,6 +35,7 @@ ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
   };
   constexpr Candidate kCandidates[] = {{ConvTile::m128n128, 1.0}, {ConvTile::m128n64, 0.85}, {ConvTile::m64n64, 0.65}};
   constexpr int kMaxSplits = 16, kStepsOfAnEdge = 6, kStepsOfAPart = 1, kFewestSteps = 4;
+  constexpr double kRgbPass = 1.0 / 16;
   constexpr size_t kStaticShared = 2048;  // at most, of the kernels themselves
   const auto tiles_in = [&](const ConvTileShape& shape) {
     return row_tiles(work, shape.rows) * ceil_div(work.out_channels, shape.columns);
@@ -39,10 +46,11 @@ ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
     if (shared > device.shared_bytes) plan.tile = ConvTile::m64n64;
     if (tiles_in(shape_of(plan.tile)) > Device::kCounters / 4) plan.splits = 1;
     plan.splits = static_cast<int>(std::clamp<int64_t>(plan.splits, 1, work.steps));
+    plan.rgb_in_epilogue = plan.rgb_in_epilogue && takes_rgb(work, plan);
     return plan;
   }
-  ConvPlan best;
-  double shortest = std::numeric_limits<double>::max();
+  ConvPlan best, best_with_rgb;
+  double shortest = std::numeric_limits<double>::max(), shortest_with_rgb = shortest;
   for (const Candidate& c : kCandidates) {
     const ConvTileShape shape = shape_of(c.tile);
     const size_t shared = shape.shared_bytes(work.coefficient_bytes) + kStaticShared;
@@ -59,9 +67,13 @@ ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
         shortest = time;
         best = {c.tile, splits};
       }
+      if (takes_rgb(work, {c.tile, splits}) && time < shortest_with_rgb) {
+        shortest_with_rgb = time;
+        best_with_rgb = {c.tile, splits, true};
+      }
     }
   }
-  return best;
+  return shortest_with_rgb <= shortest * (1 + kRgbPass) ? best_with_rgb : best;
 }
 
 }  // namespace gpen

@@ -39,6 +39,23 @@ struct ConvGemmTap {
   uint8_t weights;  // its place in the packed weights
 };
 
+// to_rgb of the result in the same kernel (to_rgb.h): a single phase, all output channels in one tile, no splits, no
+// residuals.
+struct ConvGemmRgb {
+  bool wanted = false;   // the other fields hold what to_rgb needs
+  bool store_y = true;   // false: nobody else reads y
+  ConvGemmPart feature;  // of y's activation; channels 0: none
+  const float* feature_bias = nullptr;
+  float feature_gain = 1;
+  const float* weight = nullptr;  // ToRgbWeights::weight
+  const float* style = nullptr;   // [image][channels of y and feature]
+  const float* skip = nullptr;    // null: none
+  int64_t skip_stride = 0;
+  float* rgb = nullptr;
+  int64_t rgb_stride = 0;
+  float bias[3] = {0, 0, 0};
+};
+
 struct ConvGemm {
   static constexpr int kMaxTaps = 49, kMaxPhases = 4;
   ConvGemmPart x, feature;
@@ -63,6 +80,7 @@ struct ConvGemm {
   int phases = 1;
   ConvGemmPhase phase[kMaxPhases];
   ConvGemmTap tap[kMaxTaps];
+  ConvGemmRgb rgb;
 };
 
 // Tiles that the kernels are compiled for.
@@ -85,6 +103,7 @@ constexpr ConvTileShape shape_of(ConvTile t) {
 struct ConvPlan {
   ConvTile tile = ConvTile::m64n64;
   int splits = 1;
+  bool rgb_in_epilogue = false;  // to_rgb of the result in the same kernel, instead of one of its own behind it
 };
 // For one image: `tiles_of(rows)` counts the tiles of so many rows over all phases, steps are chunks times taps of the
 // longest phase. Does not depend on the batch, so an image alone and in a batch gives the same bits.
@@ -94,11 +113,14 @@ struct ConvWork {
   int64_t out_channels = 0;
   int64_t steps = 0;
   size_t coefficient_bytes = 0;
+  bool rgb = false;  // to_rgb of the result is wanted, and may be computed in the epilogue
 };
 ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device);
+// Whether to_rgb can be in the epilogue of such a plan: the tile must hold all channels of its pixels.
+bool takes_rgb(const ConvWork& work, const ConvPlan& plan);
 // For tests and benchmarks: every convolution from now on with this plan (with fewer splits where there are fewer
-// steps, with the smallest tile where a device lacks the shared memory); nullopt: chosen again. Not for use beside
-// running networks.
+// steps, with the smallest tile where a device lacks the shared memory, without fusions that it does not allow);
+// nullopt: chosen again. Not for use beside running networks.
 void force_conv_plan(std::optional<ConvPlan> plan);
 int64_t row_tiles(const ConvWork& work, int rows);
 

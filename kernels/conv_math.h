@@ -28,6 +28,15 @@ __device__ __forceinline__ float feature_activation(float v, float gain, float b
   return fmaxf(u, kFeatureSlope * u);
 }
 
+// One value of the result from its sum.
+struct ConvPoint {
+  float factor, bias, slope, gain;
+  __device__ __forceinline__ float operator()(float sum) const {
+    const float v = fmaf(sum, factor, bias);
+    return (v > 0 ? v : slope * v) * gain;
+  }
+};
+
 // Pairs of 16-bit numbers. Half precision is computed in half precision, in the same instructions that would only move
 // it otherwise; bf16 has too few bits for that and is computed in fp32.
 template <class T>
