@@ -99,12 +99,27 @@ constexpr ConvTileShape shape_of(ConvTile t) {
   return kShapes[static_cast<int>(t)];
 }
 
-// Which tile and how many splits: forced by tests and benchmarks, otherwise chosen by choose_plan.
+// How a convolution is computed: forced by tests and benchmarks, otherwise chosen by choose_plan.
 struct ConvPlan {
   ConvTile tile = ConvTile::m64n64;
   int splits = 1;
+  bool blur_in_load = false;     // of a blurred convolution: no blurred picture in memory (conv_blurred_kernel.h)
   bool rgb_in_epilogue = false;  // to_rgb of the result in the same kernel, instead of one of its own behind it
 };
+// Shared memory of a block that blurs: the picture, the blurred picture, three tiles of weights.
+struct BlurPatch {
+  static constexpr int kRows = 8, kColumns = 16;  // output pixels
+  static constexpr int kBlurredRows = 2 * kRows + 1, kBlurredColumns = 2 * kColumns + 1;
+  static constexpr int kRawRows = kBlurredRows + 3, kRawColumns = kBlurredColumns + 3;
+  static constexpr int kPixelBytes = 64;  // of channels
+  static constexpr int kRawBytes = kRawRows * kRawColumns * kPixelBytes;
+  static constexpr int kBlurredBytes = kBlurredRows * kBlurredColumns * kPixelBytes;
+  static constexpr int kStages = 3;
+  static constexpr size_t shared_bytes(int columns, size_t coefficient_bytes) {
+    return static_cast<size_t>(kRawBytes + kBlurredBytes + kStages * columns * kPixelBytes) + coefficient_bytes;
+  }
+};
+
 // For one image: `tiles_of(rows)` counts the tiles of so many rows over all phases, steps are chunks times taps of the
 // longest phase. Does not depend on the batch, so an image alone and in a batch gives the same bits.
 struct ConvWork {
@@ -113,11 +128,16 @@ struct ConvWork {
   int64_t out_channels = 0;
   int64_t steps = 0;
   size_t coefficient_bytes = 0;
-  bool rgb = false;  // to_rgb of the result is wanted, and may be computed in the epilogue
+  bool blur = false;  // of the input is wanted, and may be computed while it is loaded
+  bool rgb = false;   // to_rgb of the result is wanted, and may be computed in the epilogue
 };
 ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device);
 // Whether to_rgb can be in the epilogue of such a plan: the tile must hold all channels of its pixels.
 bool takes_rgb(const ConvWork& work, const ConvPlan& plan);
+// Whether such a plan's convolution can blur its input while it is loaded: with 128 rows, which are then 8 x 16 pixels,
+// without splits, and where the device's blocks have 92 (64 columns) or 104 KiB (128) of shared memory: sm_75 does not,
+// sm_86 and sm_89 have enough for 64 columns.
+bool takes_blur(const ConvWork& work, const ConvPlan& plan, const DeviceInfo& device);
 // For tests and benchmarks: every convolution from now on with this plan (with fewer splits where there are fewer
 // steps, with the smallest tile where a device lacks the shared memory, without fusions that it does not allow);
 // nullopt: chosen again. Not for use beside running networks.

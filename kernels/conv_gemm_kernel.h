@@ -239,7 +239,7 @@ __global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns
                             feature ? bias + (now.chunk - p.x.chunks) * kChunkChannels : nullptr, p.feature_gain,
                             inside + stage * kRows};
     const unsigned char* const a_tile = stages + stage * kStageBytes;
-    math.step(a_tile, a_tile + kRows * kRowBytes, warp_row, warp_column, lane, prologue);
+    math.step(StageTiles{a_tile, a_tile + kRows * kRowBytes}, warp_row, warp_column, lane, prologue);
     now.advance(chunks);
     stage = stage + 1 == kStages ? 0 : stage + 1;
   }
