@@ -1,22 +1,39 @@
 // conv2d on a device: the convolution as a matrix product (conv_gemm_kernel.h). The encoder's blurred convolutions blur
-// into a scratch picture first.
+// into a scratch picture first, or while they load (conv_blurred_kernel.h).
 #include <algorithm>
 
 #include "kernels/conv2d_impl.h"
 #include "kernels/conv_gemm_device.h"
 #include "kernels/gpu_functions.h"
+#include "kernels/to_rgb.h"
 
 namespace gpen::GPEN_GPU_NS {
 
-void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, int64_t steps) {
+namespace {
+
+ConvWork work_of(const ConvGemm& problem) {
   ConvWork work;
   work.phases = problem.phases;
   for (int i = 0; i < problem.phases; ++i) work.rows[i] = int64_t{problem.phase[i].out_h} * problem.phase[i].out_w;
   work.out_channels = problem.out_channels;
+  return work;
+}
+
+}  // namespace
+
+ConvPlan plan_conv_gemm(const Exec& exec, const ConvGemm& problem, Precision precision, int64_t steps, bool blurred) {
+  ConvWork work = work_of(problem);
   work.steps = steps;
   const int chunk = GpuConvWeights::kChunkBytes / static_cast<int>(size_of(storage_of(precision)));
   work.coefficient_bytes = static_cast<size_t>((problem.x.chunks + 2 * problem.feature.chunks) * chunk) * sizeof(float);
-  const ConvPlan plan = choose_plan(work, exec.device->info());
+  work.blur = blurred;
+  // A feature wider than y itself would need more shared memory than the epilogue has.
+  work.rgb = problem.rgb.wanted && problem.rgb.feature.channels <= problem.out_channels;
+  return choose_plan(work, exec.device->info());
+}
+
+void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, const ConvPlan& plan) {
+  const ConvWork work = work_of(problem);
   const ConvTileShape shape = shape_of(plan.tile);
   const int64_t tiles = row_tiles(work, shape.rows);
   int first_tile = 0;
@@ -25,6 +42,7 @@ void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, int64_t st
     first_tile += static_cast<int>(ceil_div(work.rows[i], shape.rows));
   }
   problem.splits = plan.splits;
+  problem.rgb.wanted = plan.rgb_in_epilogue;
   problem.counters = exec.device->counters();
   // The counters are for all images of a launch; beyond them the batch is cut.
   const int64_t counted = tiles * ceil_div(work.out_channels, shape.columns);
@@ -50,21 +68,36 @@ void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, int64_t st
   if (plan.splits > 1) exec.ws.give_back(partial);
 }
 
+namespace {
+
+ConvGemmRgb rgb_problem(const RgbOutput& output) {
+  const ToRgbWeights& w = *output.weights;
+  ConvGemmRgb p;
+  p.wanted = true;
+  p.store_y = !output.only_rgb;
+  if (w.feature_channels > 0) {
+    p.feature = part_of(output.in.feature, 0);
+    p.feature_bias = output.in.feature_bias;
+    p.feature_gain = output.in.feature_gain;
+  }
+  p.weight = w.weight.data();
+  p.style = output.in.in_scale;
+  p.skip = output.skip.data;
+  p.skip_stride = output.skip.batch_stride;
+  p.rgb = output.rgb.data;
+  p.rgb_stride = output.rgb.batch_stride;
+  for (int c = 0; c < 3; ++c) p.bias[c] = w.bias[c];
+  return p;
+}
+
+}  // namespace
+
 void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const ConvEpilogue& ep, TensorView y) {
   const GpuConvWeights& w = weights.impl().gpu;
   const ConvGeometry& g = weights.geometry();
   if (in.stem.weight != nullptr)
     return exec.device->note_error(fail(Code::internal, "conv2d: a device does not compute the stem on the way"));
-  ConvInput input = in;
-  Workspace::Handle blurred;
-  if (g.blur_pad > 0) {
-    input.x = exec.activation(in.x.n, in.x.c, in.x.h + 2 * g.blur_pad - 3, in.x.w + 2 * g.blur_pad - 3, &blurred);
-    blur_1331(exec, in.x, g.blur_pad, 1.f / 64, {}, input.x);
-  }
-  ConvGemm p = conv_problem(w, input, y);
-  p.shift = g.upsample == 2 ? 1 : 0;
-  p.logical_h = static_cast<int>(input.x.h) << p.shift;
-  p.logical_w = static_cast<int>(input.x.w) << p.shift;
+  ConvGemm p = conv_problem(w, in, y);
   p.stride = g.stride;
   p.pad = g.pad;
   p.reflect = g.pad_mode == PadMode::reflect;
@@ -81,8 +114,34 @@ void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const
     for (int kx = 0; kx < g.kernel_w; ++kx)
       p.tap[ky * g.kernel_w + kx] = {static_cast<int8_t>(ky), static_cast<int8_t>(kx),
                                      static_cast<uint8_t>(ky * g.kernel_w + kx)};
-  run_conv_gemm(exec, p, w.precision, w.taps * w.chunks());
-  if (g.blur_pad > 0) exec.ws.give_back(blurred);
+  const bool plain = ep.residual.c == 0 && ep.residual2.c == 0, blurred = g.blur_pad > 0;
+  if (ep.rgb != nullptr && plain && !blurred) p.rgb = rgb_problem(*ep.rgb);
+  const bool could_blur = blurred && plain && g.kernel_h == 3 && g.kernel_w == 3 && g.stride == 2 && g.pad == 0 &&
+                          g.blur_pad == 2 && g.upsample == 1;
+  const ConvPlan plan = plan_conv_gemm(exec, p, w.precision, w.taps * w.chunks(), could_blur);
+
+  const auto convolve = [&](const TensorView& x) {
+    p.x = part_of(x, w.x_chunks);
+    p.in_w = static_cast<int>(x.w);
+    p.shift = g.upsample == 2 ? 1 : 0;
+    p.logical_h = static_cast<int>(x.h) << p.shift;
+    p.logical_w = static_cast<int>(x.w) << p.shift;
+    if (!plan.blur_in_load)
+      run_conv_gemm(exec, p, w.precision, plan);
+    else if (!exec.dry())
+      conv_blurred(*exec.device, p, w.precision, plan.tile);
+  };
+  if (blurred && !plan.blur_in_load) {
+    Workspace::Handle handle;
+    const TensorView x =
+        exec.activation(in.x.n, in.x.c, in.x.h + 2 * g.blur_pad - 3, in.x.w + 2 * g.blur_pad - 3, &handle);
+    blur_1331(exec, in.x, g.blur_pad, 1.f / 64, {}, x);
+    convolve(x);
+    exec.ws.give_back(handle);
+  } else {
+    convolve(in.x);
+  }
+  if (ep.rgb != nullptr && !plan.rgb_in_epilogue) to_rgb_of(exec, *ep.rgb, y);
 }
 
 }  // namespace gpen::GPEN_GPU_NS

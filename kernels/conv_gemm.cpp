@@ -9,7 +9,8 @@ namespace gpen {
 
 namespace {
 std::optional<ConvPlan> forced_plan;
-}
+constexpr size_t kStaticShared = 2048;  // at most, of the kernels themselves
+}  // namespace
 
 void force_conv_plan(std::optional<ConvPlan> plan) { forced_plan = plan; }
 
@@ -19,9 +20,23 @@ int64_t row_tiles(const ConvWork& work, int rows) {
   return tiles;
 }
 
+bool takes_rgb(const ConvWork& work, const ConvPlan& plan) {
+  return work.rgb && plan.splits == 1 && work.out_channels <= shape_of(plan.tile).columns;
+}
+
+bool takes_blur(const ConvWork& work, const ConvPlan& plan, const DeviceInfo& device) {
+  const ConvTileShape shape = shape_of(plan.tile);
+  return work.blur && plan.splits == 1 && shape.rows == BlurPatch::kRows * BlurPatch::kColumns &&
+         BlurPatch::shared_bytes(shape.columns, work.coefficient_bytes) + kStaticShared <= device.shared_bytes;
+}
+
 // A model of the time: blocks run in waves over the multiprocessors; a step costs its products, a tile its prologue and
 // epilogue, a split tile the writing and adding of its parts. Smaller tiles read shared memory more often for the same
 // products: the efficiencies are estimates until they are measured (bench_gpu_conv2d times every plan).
+// A fusion saves a pass over memory (counted, docs/kernels.md): to_rgb's takes a sixteenth of the convolution's time or
+// more; the blur's a half, of which blurring in the kernel takes less than half back. A plan that allows the fusion may
+// be that much slower than the best. Blurring while loading is repeated for every tile of columns: only where there are
+// few.
 ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
   struct Candidate {
     ConvTile tile;
@@ -29,7 +44,8 @@ ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
   };
   constexpr Candidate kCandidates[] = {{ConvTile::m128n128, 1.0}, {ConvTile::m128n64, 0.85}, {ConvTile::m64n64, 0.65}};
   constexpr int kMaxSplits = 16, kStepsOfAnEdge = 6, kStepsOfAPart = 1, kFewestSteps = 4;
-  constexpr size_t kStaticShared = 2048;  // at most, of the kernels themselves
+  constexpr double kSavedByRgb = 1.0 / 16, kSavedByBlur = 1.0 / 4;
+  constexpr int64_t kMostBlurredColumns = 128;
   const auto tiles_in = [&](const ConvTileShape& shape) {
     return row_tiles(work, shape.rows) * ceil_div(work.out_channels, shape.columns);
   };
@@ -39,10 +55,12 @@ ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
     if (shared > device.shared_bytes) plan.tile = ConvTile::m64n64;
     if (tiles_in(shape_of(plan.tile)) > Device::kCounters / 4) plan.splits = 1;
     plan.splits = static_cast<int>(std::clamp<int64_t>(plan.splits, 1, work.steps));
+    plan.blur_in_load = plan.blur_in_load && takes_blur(work, plan, device);
+    plan.rgb_in_epilogue = plan.rgb_in_epilogue && takes_rgb(work, plan);
     return plan;
   }
-  ConvPlan best;
-  double shortest = std::numeric_limits<double>::max();
+  ConvPlan best, best_fused;
+  double shortest = std::numeric_limits<double>::max(), shortest_fused = shortest;
   for (const Candidate& c : kCandidates) {
     const ConvTileShape shape = shape_of(c.tile);
     const size_t shared = shape.shared_bytes(work.coefficient_bytes) + kStaticShared;
@@ -59,9 +77,17 @@ ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
         shortest = time;
         best = {c.tile, splits};
       }
+      ConvPlan plan = {c.tile, splits};
+      plan.rgb_in_epilogue = takes_rgb(work, plan);
+      plan.blur_in_load = work.out_channels <= kMostBlurredColumns && takes_blur(work, plan, device);
+      if ((plan.rgb_in_epilogue || plan.blur_in_load) && time < shortest_fused) {
+        shortest_fused = time;
+        best_fused = plan;
+      }
     }
   }
-  return best;
+  const double saved = best_fused.blur_in_load ? kSavedByBlur : kSavedByRgb;
+  return shortest_fused <= shortest * (1 + saved) ? best_fused : best;
 }
 
 }  // namespace gpen

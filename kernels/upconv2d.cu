@@ -34,7 +34,7 @@ void upconv2d(Exec& exec, const UpConv2dWeights& weights, const ConvInput& in, c
       }
     p.phase[phase] = {h + 1 - row_odd, width + 1 - column_odd, row_odd, column_odd, first, taps - first, 0};
   }
-  run_conv_gemm(exec, p, w.precision, 4 * w.chunks());
+  run_conv_gemm(exec, p, w.precision, plan_conv_gemm(exec, p, w.precision, 4 * w.chunks(), false));
   blur_1331(exec, sums, 1, 1.f / 16, {w.bias.floats(), ep.slope, ep.gain}, y);
   exec.ws.give_back(handle);
 }
