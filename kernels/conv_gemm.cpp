@@ -3,13 +3,22 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/conv_plans.h"
 #include "runtime/tensor.h"
 
 namespace gpen {
 
 namespace {
 std::optional<ConvPlan> forced_plan;
+
+constexpr size_t kStaticShared = 2048;                      // at most, of the kernels themselves
+constexpr int64_t kMostSplitTiles = Device::kCounters / 4;  // of one image
+
+int64_t tiles_of(const ConvWork& work, const ConvTileShape& shape) {
+  return row_tiles(work, shape.rows) * ceil_div(work.out_channels, shape.columns);
 }
+
+}  // namespace
 
 void force_conv_plan(std::optional<ConvPlan> plan) { forced_plan = plan; }
 
@@ -19,49 +28,71 @@ int64_t row_tiles(const ConvWork& work, int rows) {
   return tiles;
 }
 
-// A model of the time: blocks run in waves over the multiprocessors; a step costs its products, a tile its prologue and
-// epilogue, a split tile the writing and adding of its parts. Smaller tiles read shared memory more often for the same
-// products: the efficiencies are estimates until they are measured (bench_gpu_conv2d times every plan).
-ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
-  struct Candidate {
-    ConvTile tile;
-    double efficiency;
-  };
-  constexpr Candidate kCandidates[] = {{ConvTile::m128n128, 1.0}, {ConvTile::m128n64, 0.85}, {ConvTile::m64n64, 0.65}};
-  constexpr int kMaxSplits = 16, kStepsOfAnEdge = 6, kStepsOfAPart = 1, kFewestSteps = 4;
-  constexpr size_t kStaticShared = 2048;  // at most, of the kernels themselves
-  const auto tiles_in = [&](const ConvTileShape& shape) {
-    return row_tiles(work, shape.rows) * ceil_div(work.out_channels, shape.columns);
-  };
-  if (forced_plan.has_value()) {
-    ConvPlan plan = *forced_plan;
-    const size_t shared = shape_of(plan.tile).shared_bytes(work.coefficient_bytes) + kStaticShared;
-    if (shared > device.shared_bytes) plan.tile = ConvTile::m64n64;
-    if (tiles_in(shape_of(plan.tile)) > Device::kCounters / 4) plan.splits = 1;
-    plan.splits = static_cast<int>(std::clamp<int64_t>(plan.splits, 1, work.steps));
-    return plan;
-  }
+size_t partial_floats(const ConvWork& work, const ConvPlan& plan) {
+  const ConvTileShape shape = shape_of(plan.tile);
+  return static_cast<size_t>(tiles_of(work, shape) * plan.splits * shape.rows * shape.columns);
+}
+
+Status check_plan(const ConvPlan& plan, const ConvWork& work, const DeviceInfo& device) {
+  const ConvTileShape shape = shape_of(plan.tile);
+  const size_t shared = shape.shared_bytes(work.coefficient_bytes) + kStaticShared;
+  // The smallest tile is what every device runs.
+  if (shared > device.shared_bytes && plan.tile != ConvTile::m64n64)
+    return fail(Code::usage, "tile ", shape.name, " needs ", shared, " bytes of shared memory, the device has ",
+                device.shared_bytes);
+  if (plan.splits < 1 || plan.splits > kMostSplits)
+    return fail(Code::usage, "splits ", plan.splits, " are not from 1 to ", kMostSplits);
+  if (plan.splits > work.steps) return fail(Code::usage, plan.splits, " splits of ", work.steps, " steps");
+  if (plan.splits > 1 && tiles_of(work, shape) > kMostSplitTiles)
+    return fail(Code::usage, "a layer of ", tiles_of(work, shape), " tiles cannot be split, at most ", kMostSplitTiles);
+  return {};
+}
+
+std::vector<ConvPlan> candidate_plans(const ConvWork& work, const DeviceInfo& device) {
+  std::vector<ConvPlan> plans;
+  for (const ConvTile tile : kConvTiles)
+    for (int splits = 1; splits <= kMostSplits; splits *= 2)
+      if (const ConvPlan plan{tile, splits}; check_plan(plan, work, device).ok()) plans.push_back(plan);
+  return plans;
+}
+
+// Blocks run in waves over the multiprocessors; a step costs its products, a tile its prologue and epilogue, a split
+// tile the writing and adding of its parts. Smaller tiles read shared memory more often for the same products. The
+// constants are estimates: what a device really takes is measured by `gpen tune`.
+ConvPlan estimate_plan(const ConvWork& work, const DeviceInfo& device) {
+  constexpr double kEfficiency[] = {1.0, 0.85, 0.65};  // of the tiles
+  constexpr int kStepsOfAnEdge = 6, kStepsOfAPart = 1, kFewestSteps = 4;
   ConvPlan best;
   double shortest = std::numeric_limits<double>::max();
-  for (const Candidate& c : kCandidates) {
-    const ConvTileShape shape = shape_of(c.tile);
-    const size_t shared = shape.shared_bytes(work.coefficient_bytes) + kStaticShared;
-    if (shared > device.shared_bytes && c.tile != ConvTile::m64n64) continue;
-    const int64_t tiles = tiles_in(shape);
-    const double step = shape.rows * shape.columns / c.efficiency;
-    for (int splits = 1; splits <= kMaxSplits; splits *= 2) {
-      if (splits > 1 && (work.steps / splits < kFewestSteps || tiles > Device::kCounters / 4)) break;
-      const int64_t waves = ceil_div(tiles * splits, device.multiprocessors);
-      const double steps = static_cast<double>(ceil_div(work.steps, splits)) + kStepsOfAnEdge +
-                           (splits > 1 ? kStepsOfAPart * (splits + 2) : 0);
-      const double time = static_cast<double>(waves) * steps * step;
-      if (time < shortest) {
-        shortest = time;
-        best = {c.tile, splits};
-      }
+  for (const ConvPlan& plan : candidate_plans(work, device)) {
+    if (plan.splits > 1 && work.steps / plan.splits < kFewestSteps) continue;
+    const ConvTileShape shape = shape_of(plan.tile);
+    const int64_t waves = ceil_div(tiles_of(work, shape) * plan.splits, device.multiprocessors);
+    const double steps = static_cast<double>(ceil_div(work.steps, plan.splits)) + kStepsOfAnEdge +
+                         (plan.splits > 1 ? kStepsOfAPart * (plan.splits + 2) : 0);
+    const double step = shape.rows * shape.columns / kEfficiency[static_cast<int>(plan.tile)];
+    const double time = static_cast<double>(waves) * steps * step;
+    if (time < shortest) {
+      shortest = time;
+      best = plan;
     }
   }
   return best;
+}
+
+ConvPlan choose_plan(const ConvWork& work, Precision precision, const Device& device) {
+  if (forced_plan.has_value()) {
+    ConvPlan plan = *forced_plan;
+    const size_t shared = shape_of(plan.tile).shared_bytes(work.coefficient_bytes) + kStaticShared;
+    if (shared > device.info().shared_bytes) plan.tile = ConvTile::m64n64;
+    if (tiles_of(work, shape_of(plan.tile)) > kMostSplitTiles) plan.splits = 1;
+    plan.splits = static_cast<int>(std::clamp<int64_t>(plan.splits, 1, work.steps));
+    return plan;
+  }
+  if (const ConvPlans* measured = device.conv_plans().get(); measured != nullptr) {
+    if (const ConvPlan* plan = measured->find(precision, work); plan != nullptr) return *plan;
+  }
+  return estimate_plan(work, device.info());
 }
 
 }  // namespace gpen

@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "runtime/device.h"
 #include "runtime/precision.h"
@@ -67,6 +68,7 @@ struct ConvGemm {
 
 // Tiles that the kernels are compiled for.
 enum class ConvTile : uint8_t { m128n128, m128n64, m64n64 };
+inline constexpr ConvTile kConvTiles[] = {ConvTile::m128n128, ConvTile::m128n64, ConvTile::m64n64};
 struct ConvTileShape {
   const char* name;
   int rows, columns, stages;
@@ -81,25 +83,42 @@ constexpr ConvTileShape shape_of(ConvTile t) {
   return kShapes[static_cast<int>(t)];
 }
 
-// Which tile and how many splits: forced by tests and benchmarks, otherwise chosen by choose_plan.
+// How a convolution is divided among blocks.
 struct ConvPlan {
   ConvTile tile = ConvTile::m64n64;
   int splits = 1;
+  bool operator==(const ConvPlan&) const = default;
 };
-// For one image: `tiles_of(rows)` counts the tiles of so many rows over all phases, steps are chunks times taps of the
-// longest phase. Does not depend on the batch, so an image alone and in a batch gives the same bits.
+inline constexpr int kMostSplits = 16;
+
+// What the time of a convolution depends on, for one image: steps are chunks times taps of the longest phase. Does not
+// depend on the batch, so an image alone and in a batch gives the same bits.
 struct ConvWork {
   int64_t rows[ConvGemm::kMaxPhases] = {};  // output pixels of each phase
   int phases = 1;
   int64_t out_channels = 0;
   int64_t steps = 0;
+  int taps = 0;  // of the longest phase
+  int stride = 1, shift = 0;
   size_t coefficient_bytes = 0;
+  bool operator==(const ConvWork&) const = default;
 };
-ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device);
+int64_t row_tiles(const ConvWork& work, int rows);  // tiles of so many rows, over all phases
+// Floats of ConvGemm::partial for one image.
+size_t partial_floats(const ConvWork& work, const ConvPlan& plan);
+
+// Code::usage with the reason when a device cannot run the plan.
+Status check_plan(const ConvPlan& plan, const ConvWork& work, const DeviceInfo& device);
+// Every plan that is worth measuring: each tile that fits, with 1, 2, 4, 8 and 16 splits where there are so many steps.
+std::vector<ConvPlan> candidate_plans(const ConvWork& work, const DeviceInfo& device);
+// By a model of the time.
+ConvPlan estimate_plan(const ConvWork& work, const DeviceInfo& device);
+// What a device's convolutions run with: a forced plan, else the one in the device's table (conv_plans.h), else the
+// estimate.
+ConvPlan choose_plan(const ConvWork& work, Precision precision, const Device& device);
 // For tests and benchmarks: every convolution from now on with this plan (with fewer splits where there are fewer
 // steps, with the smallest tile where a device lacks the shared memory); nullopt: chosen again. Not for use beside
 // running networks.
 void force_conv_plan(std::optional<ConvPlan> plan);
-int64_t row_tiles(const ConvWork& work, int rows);
 
 }  // namespace gpen

@@ -9,9 +9,9 @@ namespace gpen::GPEN_GPU_NS {
 using ConvGemmFn = void(Device& device, const ConvGemm& problem, ConvTile tile, int64_t row_tiles);
 ConvGemmFn conv_gemm_fp32, conv_gemm_tf32, conv_gemm_bf16, conv_gemm_fp16, conv_gemm_fp16_fast;
 
-// Chooses a plan, takes the splits' scratch from exec.ws, and launches the kernel of the precision. Fills the fields of
-// `problem` that the plan decides: first_tile, splits, partial, counters.
-void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, int64_t steps);
+// Chooses a plan, takes the splits' scratch from exec.ws, and launches the kernel of the precision. The fields of
+// `problem` that the plan decides need not be set: first_tile, splits, partial, counters.
+void run_conv_gemm(Exec& exec, const ConvGemm& problem, Precision precision, int64_t steps);
 
 // y = lrelu(blur(x) + bias, slope) * gain with blur the convolution by [1,3,3,1] x [1,3,3,1] * factor and `pad` zeros
 // on every side: y is n x c x (h + 2 pad - 3) x (w + 2 pad - 3). Both nhwc of one type; bias: [channels up to 16] or

@@ -25,13 +25,14 @@ TEST_F(Usage, VersionAndHelpGoToStdout) {
   EXPECT_EQ(version.out.rfind("gpen ", 0), 0u) << version.out;
   const CommandResult help = gpen({"--help"});
   EXPECT_EQ(help.code, 0);
-  for (const char* sub :
-       {"restore", "detect", "convert", "info", "infer", "synth", "bench", "fetch", "devices", "serve", "Exit codes"})
+  for (const char* sub : {"restore", "detect", "convert", "info", "infer", "synth", "bench", "tune", "fetch", "devices",
+                          "serve", "Exit codes"})
     EXPECT_TRUE(contains(help.out, sub)) << sub;
 }
 
 TEST_F(Usage, EverySubcommandHasHelp) {
-  for (const char* sub : {"restore", "detect", "convert", "info", "infer", "synth", "bench", "fetch", "devices"}) {
+  for (const char* sub :
+       {"restore", "detect", "convert", "info", "infer", "synth", "bench", "tune", "fetch", "devices"}) {
     const CommandResult help = gpen({sub, "--help"});
     EXPECT_EQ(help.code, 0) << sub;
     EXPECT_TRUE(contains(help.out, "Options")) << sub << help.out;
