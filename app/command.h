@@ -20,6 +20,7 @@ void add_info(CLI::App& root, Action* action);
 void add_infer(CLI::App& root, Action* action);
 void add_synth(CLI::App& root, Action* action);
 void add_bench(CLI::App& root, Action* action);
+void add_tune(CLI::App& root, Action* action);
 void add_fetch(CLI::App& root, Action* action);
 void add_devices(CLI::App& root, Action* action);
 void add_serve(CLI::App& root, Action* action);

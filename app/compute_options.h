@@ -14,9 +14,10 @@ struct ComputeOptions {
   std::string device = "auto";     // auto, cpu, cuda, cuda:N, or several: cuda:0,cuda:1
   std::string precision = "fp32";  // fp32, tf32, bf16, fp16, fp16-fast
   int threads = 0;                 // 0: all that this process may use
+  bool needs_device = false;       // the command is about a CUDA device: the CPU is no way out, auto is `cuda`
 
   void add_to(CLI::App* sub);
-  ComputeChoice choice() const { return {device, precision, threads}; }
+  ComputeChoice choice() const { return {needs_device && device == "auto" ? "cuda" : device, precision, threads}; }
   // Code::usage for a name that is none; Code::device, with the reason, for a device that cannot be used here or a
   // precision that the device does not have. auto is the first usable CUDA device, else the CPU. Opens nothing.
   Status check() const;

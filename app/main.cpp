@@ -47,6 +47,7 @@ ExitCode run(int argc, char** argv) {
   add_infer(root, &action);
   add_synth(root, &action);
   add_bench(root, &action);
+  add_tune(root, &action);
   add_fetch(root, &action);
   add_devices(root, &action);
   add_serve(root, &action);

@@ -70,7 +70,7 @@ Result<Comparison> compare(const Problem& p, const CompareOptions& options, Prec
   GPEN_ASSIGN(c.error, ours.error(reference_samples(data)));
   if (!(c.error < device_error_limit(p, precision)))
     return fail(Code::internal, "ours is wrong: error ", c.error, " of the root mean square");
-  const ConvPlan plan = choose_plan(ours.work(), device->info());
+  const ConvPlan plan = choose_plan(ours.work(), precision, *device);
   c.plan = concat(shape_of(plan.tile).name, " x", plan.splits);
   GPEN_ASSIGN(CudnnLayer cudnn, make_cudnn(p, options, precision, device, pool));
   c.algorithm = cudnn.algorithm();

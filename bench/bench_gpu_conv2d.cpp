@@ -6,14 +6,10 @@
 
 #include "bench/gpu_layer.h"
 #include "bench/gpu_options.h"
+#include "kernels/conv_plans.h"
 
 namespace gpen::bench {
 namespace {
-
-constexpr ConvTile kTiles[] = {ConvTile::m128n128, ConvTile::m128n64, ConvTile::m64n64};
-constexpr const char* kTileNames[] = {"m128n128", "m128n64", "m64n64"};  // in the order of the enumeration
-constexpr int kMostSplits = 16;
-constexpr size_t kStaticShared = 2048;  // of a kernel, beside what a plan asks for
 
 struct ConvOptions : GpuOptions {
   std::string problems = std::string(GPEN_SOURCE_DIR) + "/bench/problems/gpen_512.txt", filter;
@@ -26,7 +22,7 @@ struct PlanRow {
   Precision precision = Precision::fp32;
   ConvPlan plan;
   bool automatic = false;  // what choose_plan() takes
-  int64_t rows = 0, steps = 0, out_channels = 0;
+  ConvWork work;
   int batch = 1;
   double error = 0;
   Times times;
@@ -35,22 +31,12 @@ struct PlanRow {
 
 std::string text(const ConvPlan& plan) { return concat(shape_of(plan.tile).name, " x", plan.splits); }
 
-bool same(const ConvPlan& a, const ConvPlan& b) { return a.tile == b.tile && a.splits == b.splits; }
-
-// The chosen plan first; with --plans every other one that fits the device and is not reduced to one seen before.
-std::vector<ConvPlan> plans_of(const ConvWork& work, const DeviceInfo& device, bool all) {
-  force_conv_plan(std::nullopt);
-  std::vector<ConvPlan> plans = {choose_plan(work, device)};
-  for (const ConvTile tile : kTiles) {
-    if (!all || shape_of(tile).shared_bytes(work.coefficient_bytes) + kStaticShared > device.shared_bytes) continue;
-    for (int splits = 1; splits <= kMostSplits; splits *= 2) {
-      force_conv_plan(ConvPlan{tile, splits});
-      const ConvPlan plan = choose_plan(work, device);
-      const auto seen = [&](const ConvPlan& p) { return same(p, plan); };
-      if (std::none_of(plans.begin(), plans.end(), seen)) plans.push_back(plan);
-    }
-  }
-  force_conv_plan(std::nullopt);
+// The chosen plan first; with --plans every other one that is worth measuring.
+std::vector<ConvPlan> plans_of(const ConvWork& work, Precision precision, const Device& device, bool all) {
+  std::vector<ConvPlan> plans = {choose_plan(work, precision, device)};
+  if (!all) return plans;
+  for (const ConvPlan& plan : candidate_plans(work, device.info()))
+    if (plan != plans.front()) plans.push_back(plan);
   return plans;
 }
 
@@ -61,7 +47,8 @@ Status time_plan(GpuLayer& layer, const std::vector<Sample>& samples, DeviceTime
   if (!(row->error < limit))
     return fail(Code::internal, "is wrong: error ", row->error, " of the root mean square, at most ", limit,
                 " is expected");
-  GPEN_ASSIGN(row->times, timer.times([&] { layer.run(); }, reps));
+  GPEN_ASSIGN(row->times, times_of(
+                              timer, [&] { layer.run(); }, reps));
   return Status();
 }
 
@@ -79,7 +66,7 @@ void print_row(FILE* to, const PlanRow& r, std::optional<double> rate) {
   std::fflush(to);
 }
 
-// The best plan of every layer in one precision, as entries of a table, and the sums of both.
+// The best plan of every layer in one precision, as a table of conv_plans.h, and the sums of both.
 void print_best(FILE* to, const std::vector<PlanRow>& rows, Precision precision, std::optional<double> rate,
                 const DeviceInfo& device) {
   std::vector<const PlanRow*> best, automatic;
@@ -93,23 +80,14 @@ void print_best(FILE* to, const std::vector<PlanRow>& rows, Precision precision,
   }
   if (best.empty()) return;
   double best_ms = 0, automatic_ms = 0, flop = 0;
-  std::fprintf(to, "\n// {capability, precision, rows of the first phase, output channels, steps, tile, splits}\n");
-  for (size_t i = 0; i < best.size(); ++i) {
-    const PlanRow& b = *best[i];
-    std::string beside;
-    // A layer whose chosen plan was wrong has no time with it.
-    const auto chosen = std::find_if(automatic.begin(), automatic.end(),
-                                     [&](const PlanRow* a) { return a->problem.name == b.problem.name; });
-    if (chosen != automatic.end())
-      beside = concat(", chosen ", (*chosen)->times.median_ms, " (", text((*chosen)->plan), ")");
-    std::fprintf(to, "{%d, Precision::%s, %lld, %lld, %lld, ConvTile::%s, %d},  // %s: %.4f ms%s\n", device.capability,
-                 precision == Precision::fp16_fast ? "fp16_fast" : name_of(precision), static_cast<long long>(b.rows),
-                 static_cast<long long>(b.out_channels), static_cast<long long>(b.steps),
-                 kTileNames[static_cast<int>(b.plan.tile)], b.plan.splits, b.problem.name.c_str(), b.times.median_ms,
-                 beside.c_str());
+  ConvPlans table;
+  for (const PlanRow* row : best) {
+    const PlanRow& b = *row;
+    table.set({precision, b.work, b.plan, b.times.median_ms / b.batch});
     best_ms += b.times.median_ms;
     flop += 2 * b.batch * direct_multiplies(b.problem);
   }
+  std::fprintf(to, "\n%s", to_text(table, device).c_str());
   for (const PlanRow* a : automatic) automatic_ms += a->times.median_ms;
   std::fprintf(to, "%s, %zu layers, sum of medians: best %.4f ms, %.2f TFLOP/s, %s of the matrix rate",
                name_of(precision), best.size(), best_ms, 1e-9 * flop / best_ms,
@@ -150,16 +128,14 @@ class Bench {
     GPEN_ASSIGN(GpuLayer layer, GpuLayer::make(data, device_, precision, options_.batch, pool_));
     const std::vector<Sample> samples = reference_samples(data);
     const ConvWork work = layer.work();
-    const std::vector<ConvPlan> plans = plans_of(work, device_->info(), options_.plans);
+    const std::vector<ConvPlan> plans = plans_of(work, precision, *device_, options_.plans);
     for (const ConvPlan& plan : plans) {
       PlanRow row;
       row.problem = p;
       row.precision = precision;
       row.plan = plan;
-      row.automatic = same(plan, plans.front());
-      row.rows = work.rows[0];
-      row.steps = work.steps;
-      row.out_channels = work.out_channels;
+      row.automatic = plan == plans.front();
+      row.work = work;
       row.batch = options_.batch;
       force_conv_plan(plan);
       Status status = time_plan(layer, samples, timer_, options_.reps, &row);

@@ -4,7 +4,7 @@
 #
 #   bench/device.sh [threads]
 #
-#   OUT              folder for what comes out (default bench-out): table.txt, *.json, logs.tar.gz
+#   OUT              folder for what comes out (default bench-out): table.txt, *.json, tune-plans-*.txt, logs.tar.gz
 #   DEVICE_SECONDS   for everything together (default 480 with a device, unlimited without)
 #   GPEN_SHARED      the shared data (default: shared/ in the checkout, else ../shared); without it there is no golden
 #                    data, no PyTorch and no photo
@@ -44,7 +44,7 @@ deadline=$(($(date +%s) + seconds))
 
 # After every step what there is goes to $out, in case that the time ends: few files, the logs in one.
 pack() {
-  cp "$work"/*.json "$out" 2>/dev/null
+  cp "$work"/*.json "$work"/tune-plans-*.txt "$out" 2>/dev/null
   cat "$work"/*.result >"$out/table.txt" 2>/dev/null
   tar -czf "$out/logs.tar.gz" -C "$work" . 2>/dev/null
 }
@@ -172,6 +172,13 @@ if [ -n "$gpu" ] && [ -n "$cuda" ]; then
     pack
   fi
   run plans-512 80 "$conv2d" --precision fp16,bf16,tf32 --plans --reps 7 --json "$work/plans.json"
+  # Measured in the network; with the file the network runs once more. The text of tune-*.txt is a row of conv_plans.inc.
+  for precision in fp16 bf16 tf32; do
+    run "tune-$precision" 40 "$build/gpen" tune --precision $precision -o "$work/tune-plans-$precision.txt"
+    [ ! -f "$work/tune-plans-$precision.txt" ] ||
+      run "tuned-$precision" 30 env GPEN_PLANS="$work/tune-plans-$precision.txt" "$build/gpen" bench -m gpen-bfr-512 \
+        --device cuda --precision $precision --reps 15
+  done
   if [ -n "$shared" ]; then
     run torch-512 120 python3 bench/compare_torch.py --shared "$shared" --bench "$network" --size 512 --rounds 3 \
       --budget 60 --json "$work/torch.json"
@@ -216,6 +223,8 @@ show() { [ ! -f "$work/$1.log" ] || tail -n "$2" "$work/$1.log"; }
   done
   show photo-fp32 12
   show photo-fp16 12
+  for log in "$work"/tune-*.log; do [ ! -f "$log" ] || grep -E '^(network|[0-9]+ (layers|plans))|WRONG|nothing is kept' "$log"; done
+  for log in "$work"/tuned-*.log; do show "$(basename "$log" .log)" 1; done
   [ ! -f "$work/plans-512.log" ] || grep -E 'sum of medians' "$work/plans-512.log"
   [ ! -f "$work/conv2d-512.log" ] || grep -E '^(layer|conv[12]@(64|128|256|512) .* fp16 )|sum of medians' "$work/conv2d-512.log"
   [ ! -f "$work/cudnn-512.log" ] || grep -E 'fp16 |sum of medians' "$work/cudnn-512.log"

@@ -1,12 +1,11 @@
 #include "bench/gpu_layer.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <limits>
 
 #include "runtime/bfloat16.h"
-#include "runtime/float16.h"
+#include "runtime/element.h"
 
 namespace gpen::bench {
 
@@ -62,22 +61,9 @@ std::vector<uint8_t> device_elements(const TensorView& t, ElementType type, Thre
   return out;
 }
 
-float device_element(const uint8_t* from, int64_t index, ElementType type) {
-  const uint8_t* at = from + index * size_of(type);
-  if (type == ElementType::f32) {
-    float value;
-    std::memcpy(&value, at, sizeof(value));
-    return value;
-  }
-  uint16_t bits;
-  std::memcpy(&bits, at, sizeof(bits));
-  // bf16 is the upper half of a float.
-  return type == ElementType::f16 ? half_to_float(bits) : std::bit_cast<float>(uint32_t{bits} << 16);
-}
-
 void from_device_elements(const std::vector<uint8_t>& from, ElementType type, TensorView to, ThreadPool& pool) {
   for_each_element(to, pool, [&](int64_t index, int64_t b, int64_t offset) {
-    to.block(0, b)[offset] = device_element(from.data(), index, type);
+    to.block(0, b)[offset] = element_at(from.data(), index, type);
   });
 }
 
@@ -191,9 +177,14 @@ ConvWork GpuLayer::work() const {
   if (p.kind == Kind::up) {
     w.phases = 4;
     for (int i = 0; i < 4; ++i) w.rows[i] = (p.side + 1 - i / 2) * (p.side + 1 - i % 2);
+    w.taps = 4;
     w.steps = 4 * (x_chunks + feature_chunks);
   } else {
     w.rows[0] = p.out_side() * p.out_side();
+    const ConvGeometry g = p.geometry();
+    w.taps = 9;
+    w.stride = g.stride;
+    w.shift = g.upsample == 2 ? 1 : 0;
     w.steps = 9 * (x_chunks + feature_chunks);
   }
   return w;

@@ -11,8 +11,6 @@ namespace gpen::bench {
 std::vector<uint8_t> device_elements(const TensorView& t, ElementType type, ThreadPool& pool);
 // An image back: `from` as above, `to` blocked.
 void from_device_elements(const std::vector<uint8_t>& from, ElementType type, TensorView to, ThreadPool& pool);
-// The element `index` of either.
-float device_element(const uint8_t* from, int64_t index, ElementType type);
 
 // What sampled_error() may be on a device: error_limit() in fp32, 16 units of rounding in the other precisions
 // (products are summed in fp32, every factor and the result are rounded; fp16-fast also rounds sums of 32 products).

@@ -9,6 +9,7 @@
 #include "bench/gpu_layer.h"
 #include "bench/gpu_timer.h"
 #include "runtime/bfloat16.h"
+#include "runtime/element.h"
 #include "runtime/float16.h"
 
 namespace gpen::bench {
@@ -136,7 +137,7 @@ void CublasGemm::run() {
 Status CublasGemm::check() {
   Impl& g = *impl_;
   const ElementType type = storage_of(g.precision);
-  const auto value = [&](int64_t i) { return static_cast<double>(device_element(g.values.data(), i % kValues, type)); };
+  const auto value = [&](int64_t i) { return static_cast<double>(element_at(g.values.data(), i % kValues, type)); };
   run();
   // The sum of k products of two values in [-1, 1]: its size is about sqrt(k) / 3.
   const double size = std::sqrt(static_cast<double>(g.k)) / 3;
@@ -149,7 +150,7 @@ Status CublasGemm::check() {
     const auto at = static_cast<size_t>((row * g.n + column) * size_of(type));
     g.device->download(bytes, static_cast<uint8_t*>(g.c.data()) + at, static_cast<size_t>(size_of(type)));
     GPEN_RETURN_IF_ERROR(g.device->finish());
-    const double got = static_cast<double>(device_element(bytes, 0, type));
+    const double got = static_cast<double>(element_at(bytes, 0, type));
     if (!(std::abs(got - sum) <= 8 * unit * size))
       return fail(Code::internal, "cuBLAS in ", name_of(g.precision), ": C[", row, ",", column, "] is ", got,
                   ", expected ", sum);
@@ -162,7 +163,8 @@ Result<double> cublas_rate(std::shared_ptr<Device> device, Precision precision) 
   GPEN_ASSIGN(CublasGemm gemm, CublasGemm::make(device, precision, kSide, kSide, kSide));
   GPEN_RETURN_IF_ERROR(gemm.check());
   GPEN_ASSIGN(DeviceTimer timer, DeviceTimer::make(device, false));
-  GPEN_ASSIGN(const Times times, timer.times([&] { gemm.run(); }, precision == Precision::fp32 ? 3 : 10));
+  GPEN_ASSIGN(const Times times, times_of(
+                                     timer, [&] { gemm.run(); }, precision == Precision::fp32 ? 3 : 10));
   return 2e3 * static_cast<double>(kSide * kSide * kSide) / times.min_ms;
 }
 

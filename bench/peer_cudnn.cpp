@@ -202,7 +202,7 @@ std::vector<float> CudnnLayer::first_image() const {
   std::vector<uint8_t> bytes(static_cast<size_t>(l.out_values * size_of(l.type)));
   l.device->download(bytes.data(), l.y.data(), bytes.size());
   std::vector<float> values(static_cast<size_t>(l.out_values));
-  for (int64_t i = 0; i < l.out_values; ++i) values[static_cast<size_t>(i)] = device_element(bytes.data(), i, l.type);
+  for (int64_t i = 0; i < l.out_values; ++i) values[static_cast<size_t>(i)] = element_at(bytes.data(), i, l.type);
   return values;
 }
 

@@ -145,8 +145,10 @@ gpen_status gpen_model_open(const gpen_model_params* params, gpen_model** model)
     GPEN_ASSIGN(const std::vector<int> devices, cuda_devices_of(compute));
     if (devices.size() > 1)
       return fail(Code::usage, "device ", compute.device, ": a model computes on one device; open one for each");
-    GPEN_ASSIGN(const std::vector<Processor> places, open_processors(compute, 1));
+    std::vector<std::string> notes;
+    GPEN_ASSIGN(const std::vector<Processor> places, open_processors(compute, 1, &notes));
     GPEN_ASSIGN(LoadedModels loaded, load(p, places.front()));
+    loaded.notes.insert(loaded.notes.begin(), notes.begin(), notes.end());
     if (loaded.size == 0) loaded.size = kDetectorsCrop;
     auto opened = std::make_unique<gpen_model>(places.front(), std::move(loaded), static_cast<Task>(p.task), log);
     log_loaded(*opened);

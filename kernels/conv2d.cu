@@ -1,72 +1,10 @@
 // conv2d on a device: the convolution as a matrix product (conv_gemm_kernel.h). The encoder's blurred convolutions blur
 // into a scratch picture first, or while they load (conv_blurred_kernel.h).
-#include <algorithm>
-
 #include "kernels/conv2d_impl.h"
 #include "kernels/conv_gemm_device.h"
 #include "kernels/gpu_functions.h"
-#include "kernels/to_rgb.h"
 
 namespace gpen::GPEN_GPU_NS {
-
-namespace {
-
-ConvWork work_of(const ConvGemm& problem) {
-  ConvWork work;
-  work.phases = problem.phases;
-  for (int i = 0; i < problem.phases; ++i) work.rows[i] = int64_t{problem.phase[i].out_h} * problem.phase[i].out_w;
-  work.out_channels = problem.out_channels;
-  return work;
-}
-
-}  // namespace
-
-ConvPlan plan_conv_gemm(const Exec& exec, const ConvGemm& problem, Precision precision, int64_t steps, bool blurred) {
-  ConvWork work = work_of(problem);
-  work.steps = steps;
-  const int chunk = GpuConvWeights::kChunkBytes / static_cast<int>(size_of(storage_of(precision)));
-  work.coefficient_bytes = static_cast<size_t>((problem.x.chunks + 2 * problem.feature.chunks) * chunk) * sizeof(float);
-  work.blur = blurred;
-  // A feature wider than y itself would need more shared memory than the epilogue has.
-  work.rgb = problem.rgb.wanted && problem.rgb.feature.channels <= problem.out_channels;
-  return choose_plan(work, exec.device->info());
-}
-
-void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, const ConvPlan& plan) {
-  const ConvWork work = work_of(problem);
-  const ConvTileShape shape = shape_of(plan.tile);
-  const int64_t tiles = row_tiles(work, shape.rows);
-  int first_tile = 0;
-  for (int i = 0; i < problem.phases; ++i) {
-    problem.phase[i].first_tile = first_tile;
-    first_tile += static_cast<int>(ceil_div(work.rows[i], shape.rows));
-  }
-  problem.splits = plan.splits;
-  problem.rgb.wanted = plan.rgb_in_epilogue;
-  problem.counters = exec.device->counters();
-  // The counters are for all images of a launch; beyond them the batch is cut.
-  const int64_t counted = tiles * ceil_div(work.out_channels, shape.columns);
-  const int64_t at_once = plan.splits > 1 ? std::max<int64_t>(1, Device::kCounters / counted) : problem.images;
-  const int64_t images = std::min<int64_t>(problem.images, at_once);
-  Workspace::Handle partial;
-  if (plan.splits > 1)
-    problem.partial =
-        exec.ws.take(static_cast<size_t>(images * counted * plan.splits * shape.rows * shape.columns), &partial);
-  if (!exec.dry()) {
-    ConvGemmFn* const kernel = precision == Precision::fp16        ? conv_gemm_fp16
-                               : precision == Precision::bf16      ? conv_gemm_bf16
-                               : precision == Precision::tf32      ? conv_gemm_tf32
-                               : precision == Precision::fp16_fast ? conv_gemm_fp16_fast
-                                                                   : conv_gemm_fp32;
-    const int64_t all = problem.images;
-    problem.images = static_cast<int>(images);
-    for (int64_t first = 0; first < all; first += images) {
-      problem.images = static_cast<int>(std::min(images, all - first));
-      kernel(*exec.device, images_from(problem, first, size_of(storage_of(precision))), plan.tile, tiles);
-    }
-  }
-  if (plan.splits > 1) exec.ws.give_back(partial);
-}
 
 namespace {
 
@@ -97,7 +35,9 @@ void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const
   const ConvGeometry& g = weights.geometry();
   if (in.stem.weight != nullptr)
     return exec.device->note_error(fail(Code::internal, "conv2d: a device does not compute the stem on the way"));
-  ConvGemm p = conv_problem(w, in, y);
+  ConvJob job;
+  ConvGemm& p = job.problem;
+  p = conv_problem(w, in, g.upsample, y);
   p.stride = g.stride;
   p.pad = g.pad;
   p.reflect = g.pad_mode == PadMode::reflect;
@@ -114,34 +54,17 @@ void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const
     for (int kx = 0; kx < g.kernel_w; ++kx)
       p.tap[ky * g.kernel_w + kx] = {static_cast<int8_t>(ky), static_cast<int8_t>(kx),
                                      static_cast<uint8_t>(ky * g.kernel_w + kx)};
-  const bool plain = ep.residual.c == 0 && ep.residual2.c == 0, blurred = g.blur_pad > 0;
-  if (ep.rgb != nullptr && plain && !blurred) p.rgb = rgb_problem(*ep.rgb);
-  const bool could_blur = blurred && plain && g.kernel_h == 3 && g.kernel_w == 3 && g.stride == 2 && g.pad == 0 &&
-                          g.blur_pad == 2 && g.upsample == 1;
-  const ConvPlan plan = plan_conv_gemm(exec, p, w.precision, w.taps * w.chunks(), could_blur);
-
-  const auto convolve = [&](const TensorView& x) {
-    p.x = part_of(x, w.x_chunks);
-    p.in_w = static_cast<int>(x.w);
-    p.shift = g.upsample == 2 ? 1 : 0;
-    p.logical_h = static_cast<int>(x.h) << p.shift;
-    p.logical_w = static_cast<int>(x.w) << p.shift;
-    if (!plan.blur_in_load)
-      run_conv_gemm(exec, p, w.precision, plan);
-    else if (!exec.dry())
-      conv_blurred(*exec.device, p, w.precision, plan.tile);
-  };
-  if (blurred && !plan.blur_in_load) {
-    Workspace::Handle handle;
-    const TensorView x =
-        exec.activation(in.x.n, in.x.c, in.x.h + 2 * g.blur_pad - 3, in.x.w + 2 * g.blur_pad - 3, &handle);
-    blur_1331(exec, in.x, g.blur_pad, 1.f / 64, {}, x);
-    convolve(x);
-    exec.ws.give_back(handle);
-  } else {
-    convolve(in.x);
-  }
-  if (ep.rgb != nullptr && !plan.rgb_in_epilogue) to_rgb_of(exec, *ep.rgb, y);
+  job.precision = w.precision;
+  job.steps = w.taps * w.chunks();
+  const bool plain = ep.residual.c == 0 && ep.residual2.c == 0;
+  if (ep.rgb != nullptr && plain && g.blur_pad == 0) p.rgb = rgb_problem(*ep.rgb);
+  job.blur_pad = g.blur_pad;
+  job.may_load_blurred =
+      plain && g.kernel_h == 3 && g.kernel_w == 3 && g.stride == 2 && g.pad == 0 && g.blur_pad == 2 && g.upsample == 1;
+  job.x = in.x;
+  job.rgb = ep.rgb;
+  job.y = y;
+  run_conv(exec, job);
 }
 
 }  // namespace gpen::GPEN_GPU_NS

@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "runtime/device.h"
 #include "runtime/precision.h"
@@ -85,6 +86,7 @@ struct ConvGemm {
 
 // Tiles that the kernels are compiled for.
 enum class ConvTile : uint8_t { m128n128, m128n64, m64n64 };
+inline constexpr ConvTile kConvTiles[] = {ConvTile::m128n128, ConvTile::m128n64, ConvTile::m64n64};
 struct ConvTileShape {
   const char* name;
   int rows, columns, stages;
@@ -99,13 +101,16 @@ constexpr ConvTileShape shape_of(ConvTile t) {
   return kShapes[static_cast<int>(t)];
 }
 
-// How a convolution is computed: forced by tests and benchmarks, otherwise chosen by choose_plan.
+// How a convolution is computed: how it is divided among blocks, and what its kernel does by the way.
 struct ConvPlan {
   ConvTile tile = ConvTile::m64n64;
   int splits = 1;
   bool blur_in_load = false;     // of a blurred convolution: no blurred picture in memory (conv_blurred_kernel.h)
   bool rgb_in_epilogue = false;  // to_rgb of the result in the same kernel, instead of one of its own behind it
+  bool operator==(const ConvPlan&) const = default;
 };
+inline constexpr int kMostSplits = 16;
+
 // Shared memory of a block that blurs: the picture, the blurred picture, three tiles of weights.
 struct BlurPatch {
   static constexpr int kRows = 8, kColumns = 16;  // output pixels
@@ -120,28 +125,44 @@ struct BlurPatch {
   }
 };
 
-// For one image: `tiles_of(rows)` counts the tiles of so many rows over all phases, steps are chunks times taps of the
-// longest phase. Does not depend on the batch, so an image alone and in a batch gives the same bits.
+// What the time of a convolution depends on, for one image: steps are chunks times taps of the longest phase. Does not
+// depend on the batch, so an image alone and in a batch gives the same bits.
 struct ConvWork {
   int64_t rows[ConvGemm::kMaxPhases] = {};  // output pixels of each phase
   int phases = 1;
   int64_t out_channels = 0;
   int64_t steps = 0;
+  int taps = 0;  // of the longest phase
+  int stride = 1, shift = 0;
   size_t coefficient_bytes = 0;
   bool blur = false;  // of the input is wanted, and may be computed while it is loaded
   bool rgb = false;   // to_rgb of the result is wanted, and may be computed in the epilogue
+  bool operator==(const ConvWork&) const = default;
 };
-ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device);
+int64_t row_tiles(const ConvWork& work, int rows);  // tiles of so many rows, over all phases
+// Floats of ConvGemm::partial for one image; none without splits.
+size_t partial_floats(const ConvWork& work, const ConvPlan& plan);
+
 // Whether to_rgb can be in the epilogue of such a plan: the tile must hold all channels of its pixels.
 bool takes_rgb(const ConvWork& work, const ConvPlan& plan);
 // Whether such a plan's convolution can blur its input while it is loaded: with 128 rows, which are then 8 x 16 pixels,
 // without splits, and where the device's blocks have 92 (64 columns) or 104 KiB (128) of shared memory: sm_75 does not,
 // sm_86 and sm_89 have enough for 64 columns.
 bool takes_blur(const ConvWork& work, const ConvPlan& plan, const DeviceInfo& device);
+
+// Code::usage with the reason when a device cannot run the plan.
+Status check_plan(const ConvPlan& plan, const ConvWork& work, const DeviceInfo& device);
+// Every plan that is worth measuring: each tile that fits, with 1, 2, 4, 8 and 16 splits where there are so many steps,
+// and each fusion that these allow.
+std::vector<ConvPlan> candidate_plans(const ConvWork& work, const DeviceInfo& device);
+// By a model of the time.
+ConvPlan estimate_plan(const ConvWork& work, const DeviceInfo& device);
+// What a device's convolutions run with: a forced plan, else the one in the device's table (conv_plans.h), else the
+// estimate.
+ConvPlan choose_plan(const ConvWork& work, Precision precision, const Device& device);
 // For tests and benchmarks: every convolution from now on with this plan (with fewer splits where there are fewer
 // steps, with the smallest tile where a device lacks the shared memory, without fusions that it does not allow);
 // nullopt: chosen again. Not for use beside running networks.
 void force_conv_plan(std::optional<ConvPlan> plan);
-int64_t row_tiles(const ConvWork& work, int rows);
 
 }  // namespace gpen

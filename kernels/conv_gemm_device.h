@@ -1,4 +1,4 @@
-// What conv2d.cu and upconv2d.cu share: from tensors and packed weights to the problem of conv_gemm.h.
+// What conv2d.cu, upconv2d.cu and conv_run.cu share: from tensors and packed weights to the problem of conv_gemm.h.
 #pragma once
 #include "kernels/conv2d.h"
 #include "kernels/conv_gemm_functions.h"
@@ -15,17 +15,26 @@ inline ConvGemmPart part_of(const TensorView& t, int64_t chunks) {
           static_cast<int>(chunks)};
 }
 
-// Input, weights and output; geometry, taps, phases and the epilogue are left to the caller.
-inline ConvGemm conv_problem(const GpuConvWeights& w, const ConvInput& in, const TensorView& y) {
+// x as the problem's input; shift is set before.
+inline void set_input(const TensorView& x, int64_t chunks, ConvGemm* p) {
+  p->x = part_of(x, chunks);
+  p->in_w = static_cast<int>(x.w);
+  p->logical_h = static_cast<int>(x.h) << p->shift;
+  p->logical_w = static_cast<int>(x.w) << p->shift;
+}
+
+// Input, weights and output; geometry, taps, phases and the epilogue are left to the caller. upsample: 1 or 2, of the
+// input.
+inline ConvGemm conv_problem(const GpuConvWeights& w, const ConvInput& in, int64_t upsample, const TensorView& y) {
   ConvGemm p;
-  p.x = part_of(in.x, w.x_chunks);
+  p.shift = upsample == 2 ? 1 : 0;
+  set_input(in.x, w.x_chunks, &p);
   if (w.feature_chunks > 0) {
     p.feature = part_of(in.feature, w.feature_chunks);
     p.feature_gain = in.feature_gain;
     p.feature_bias = in.feature_bias;
   }
   p.in_scale = in.in_scale;
-  p.in_w = static_cast<int>(in.x.w);
   p.weights = w.weights.data();
   p.weight_scale = w.scale.floats();
   p.out_channels = static_cast<int>(ceil_div(w.out_channels, kBlock) * kBlock);

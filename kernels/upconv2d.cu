@@ -13,9 +13,9 @@ void upconv2d(Exec& exec, const UpConv2dWeights& weights, const ConvInput& in, c
   const int h = static_cast<int>(in.x.h), width = static_cast<int>(in.x.w);
   Workspace::Handle handle;
   const TensorView sums = exec.activation(in.x.n, w.out_channels, 2 * h + 1, 2 * width + 1, &handle);
-  ConvGemm p = conv_problem(w, in, sums);
-  p.logical_h = h;
-  p.logical_w = width;
+  ConvJob job;
+  ConvGemm& p = job.problem;
+  p = conv_problem(w, in, 1, sums);
   p.out_scale = ep.out_scale;
   p.out_step = 2;
   p.phases = 4;
@@ -34,7 +34,9 @@ void upconv2d(Exec& exec, const UpConv2dWeights& weights, const ConvInput& in, c
       }
     p.phase[phase] = {h + 1 - row_odd, width + 1 - column_odd, row_odd, column_odd, first, taps - first, 0};
   }
-  run_conv_gemm(exec, p, w.precision, plan_conv_gemm(exec, p, w.precision, 4 * w.chunks(), false));
+  job.precision = w.precision;
+  job.steps = 4 * w.chunks();
+  run_conv(exec, job);
   blur_1331(exec, sums, 1, 1.f / 16, {w.bias.floats(), ep.slope, ep.gain}, y);
   exec.ws.give_back(handle);
 }

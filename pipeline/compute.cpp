@@ -4,6 +4,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "pipeline/plan_files.h"
 #include "runtime/gpu/cuda_device.h"
 
 namespace gpen {
@@ -105,7 +106,8 @@ Status check(const ComputeChoice& wanted) { return choose(wanted).status(); }
 
 Result<std::vector<int>> cuda_devices_of(const ComputeChoice& wanted) { return parse_devices(wanted.device); }
 
-Result<std::vector<Processor>> open_processors(const ComputeChoice& wanted, size_t most) {
+Result<std::vector<Processor>> open_processors(const ComputeChoice& wanted, size_t most,
+                                               std::vector<std::string>* notes) {
   GPEN_ASSIGN(Choice choice, choose(wanted));
   choice.cuda.resize(std::min(choice.cuda.size(), most));
   std::vector<Processor> all;
@@ -118,6 +120,7 @@ Result<std::vector<Processor>> open_processors(const ComputeChoice& wanted, size
   for (const int index : choice.cuda) {
     Result<std::shared_ptr<Device>> opened = open_cuda_device(index);
     if (!opened.ok()) return fail(opened.status().code(), "device ", wanted.device, ": ", opened.status().message());
+    load_conv_plans(**opened, notes);
     all.emplace_back(std::make_shared<ThreadPool>(each), choice.precision, *std::move(opened));
   }
   return all;

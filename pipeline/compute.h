@@ -21,8 +21,10 @@ Status check(const ComputeChoice& wanted);
 // The CUDA devices that are named, none for auto and cpu. Code::usage as of check().
 Result<std::vector<int>> cuda_devices_of(const ComputeChoice& wanted);
 // Where to compute: the CPU, or the opened devices in the order they were named, the first `most` (1 or more) of them,
-// which share the threads. Errors as of check(), and Code::device or Code::memory when a device cannot be opened.
-Result<std::vector<Processor>> open_processors(const ComputeChoice& wanted, size_t most);
+// which share the threads. A device gets its measured plans (plan_files.h), and what could not be read of them is
+// noted. Errors as of check(), and Code::device or Code::memory when a device cannot be opened.
+Result<std::vector<Processor>> open_processors(const ComputeChoice& wanted, size_t most,
+                                               std::vector<std::string>* notes);
 
 // What a CUDA device computes in; empty when the device is too old to be used at all.
 std::vector<Precision> precisions_of(const DeviceInfo& info);

@@ -15,6 +15,7 @@
 namespace gpen {
 
 struct GpuKernels;  // kernels/gpu_kernels.h
+struct ConvPlans;   // kernels/conv_plans.h
 
 struct DeviceInfo {
   std::string name;         // "cuda:0"
@@ -23,6 +24,16 @@ struct DeviceInfo {
   int multiprocessors = 1;  // blocks that run side by side at least
   size_t memory_bytes = 0;  // in all
   size_t shared_bytes = 0;  // most shared memory of a block
+};
+
+// Two marks in a device's work and the time between them.
+class DeviceClock {
+ public:
+  virtual ~DeviceClock() = default;
+  virtual void begin() = 0;
+  virtual void end() = 0;
+  // Milliseconds from begin() to end(). Waits; the first error of the work since the last finish().
+  virtual Result<double> ms() = 0;
 };
 
 // Work that was recorded once to be put on the stream as a whole (a CUDA graph).
@@ -67,6 +78,14 @@ class Device {
   static constexpr int kCounters = 4096;
   unsigned* counters() const { return counters_; }
 
+  // Measured plans of the convolutions; null: there are none. To be set before networks are planned, and not between
+  // the planning of a network and its runs. Its rows are checked: the device can run them.
+  void set_conv_plans(std::shared_ptr<const ConvPlans> plans) { conv_plans_ = std::move(plans); }
+  const std::shared_ptr<const ConvPlans>& conv_plans() const { return conv_plans_; }
+
+  // Null: the device has no clock of its own, its work is done when the call returns.
+  virtual Result<std::unique_ptr<DeviceClock>> make_clock() { return std::unique_ptr<DeviceClock>(); }
+
   // For the kernels' launches.
   void note_error(Status error) {
     if (first_error_.ok()) std::swap(first_error_, error);
@@ -84,6 +103,7 @@ class Device {
   Traffic traffic_;
 
  private:
+  std::shared_ptr<const ConvPlans> conv_plans_;
   Status first_error_;
 };
 

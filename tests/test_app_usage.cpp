@@ -25,13 +25,14 @@ TEST_F(Usage, VersionAndHelpGoToStdout) {
   EXPECT_EQ(version.out.rfind("gpen ", 0), 0u) << version.out;
   const CommandResult help = gpen({"--help"});
   EXPECT_EQ(help.code, 0);
-  for (const char* sub :
-       {"restore", "detect", "convert", "info", "infer", "synth", "bench", "fetch", "devices", "serve", "Exit codes"})
+  for (const char* sub : {"restore", "detect", "convert", "info", "infer", "synth", "bench", "tune", "fetch", "devices",
+                          "serve", "Exit codes"})
     EXPECT_TRUE(contains(help.out, sub)) << sub;
 }
 
 TEST_F(Usage, EverySubcommandHasHelp) {
-  for (const char* sub : {"restore", "detect", "convert", "info", "infer", "synth", "bench", "fetch", "devices"}) {
+  for (const char* sub :
+       {"restore", "detect", "convert", "info", "infer", "synth", "bench", "tune", "fetch", "devices"}) {
     const CommandResult help = gpen({sub, "--help"});
     EXPECT_EQ(help.code, 0) << sub;
     EXPECT_TRUE(contains(help.out, "Options")) << sub << help.out;
@@ -145,6 +146,26 @@ const std::vector<std::vector<std::string>> kComputing = {{"restore", "-i", "a.p
                                                           {"detect", "-i", "a.png", "--detector", "x.pth"},
                                                           {"infer", "-m", "x.pth", "-i", "a", "-o", "b"},
                                                           {"bench", "-m", "gpen:size=32,narrow=0.0625"}};
+
+// Plans are a device's: the processor is no way out.
+TEST_F(Usage, TuneNeedsADevice) {
+  const CommandResult cpu = gpen({"tune", "--device", "cpu"});
+  EXPECT_EQ(cpu.code, 2);
+  EXPECT_TRUE(contains(cpu.err, "--device cpu: a CUDA device is expected")) << cpu.err;
+  EXPECT_EQ(gpen({"tune", "-m", "gpen-bfr-256", "--size", "256"}).code, 2);
+  EXPECT_EQ(gpen({"tune", "--size", "300"}).code, 2);
+  EXPECT_EQ(gpen({"tune", "--device", "cuda:9999"}).code, 5);
+  const auto cuda = nlohmann::json::parse(gpen({"devices", "--json"}).out)["cuda"];
+  if (cuda["usable"].get<bool>()) return;
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{"tune"}, {"tune", "--device", "auto"}, {"tune", "--precision", "fp16"}}) {
+    const CommandResult r = gpen(line);
+    EXPECT_EQ(r.code, 5) << r.err;
+    EXPECT_EQ(r.err, "gpen: --device cuda: " + cuda["reason"].get<std::string>() + "\n");
+    EXPECT_EQ(r.out, "");
+  }
+  EXPECT_TRUE(gpen.listing().empty()) << "no file, no folder";
+}
 
 TEST_F(Usage, DevicesThatAreNotThereAreFive) {
   std::vector<std::pair<std::vector<std::string>, std::string>> refused = {

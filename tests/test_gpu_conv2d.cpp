@@ -198,7 +198,7 @@ TEST(GpuConvPlan, FitsEveryDeviceAndFillsIt) {
         work.out_channels = std::min<int64_t>(channels, 512);
         work.steps = 9 * ceil_div(channels, 64);
         work.coefficient_bytes = static_cast<size_t>(channels * 8);
-        const ConvPlan plan = choose_plan(work, info);
+        const ConvPlan plan = estimate_plan(work, info);
         const ConvTileShape shape = shape_of(plan.tile);
         EXPECT_LE(shape.shared_bytes(work.coefficient_bytes) + 1152, d.shared_bytes)
             << d.capability << " " << text(plan);

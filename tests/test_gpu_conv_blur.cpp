@@ -184,9 +184,9 @@ TEST(GpuConvBlurPlan, IsChosenForFewOutputChannelsWhereTheSharedMemorySuffices) 
       work.out_channels = out;
       work.steps = 9 * ceil_div(in, 64);
       work.coefficient_bytes = static_cast<size_t>(in * 4);
-      EXPECT_FALSE(choose_plan(work, info).blur_in_load);
+      EXPECT_FALSE(estimate_plan(work, info).blur_in_load);
       work.blur = true;
-      const ConvPlan plan = choose_plan(work, info);
+      const ConvPlan plan = estimate_plan(work, info);
       EXPECT_EQ(plan.blur_in_load, expected && d.enough) << "sm_" << d.capability << ", " << out << "@" << side;
       if (plan.blur_in_load) {
         EXPECT_LE(BlurPatch::shared_bytes(shape_of(plan.tile).columns, work.coefficient_bytes), d.shared_bytes);

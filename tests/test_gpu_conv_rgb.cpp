@@ -206,9 +206,9 @@ TEST(GpuConvRgbPlan, TheEpilogueIsTakenWhereATileHoldsAllChannels) {
       work.out_channels = channels;
       work.steps = 9 * ceil_div(2 * channels, 64);
       work.coefficient_bytes = static_cast<size_t>(channels * 12);
-      EXPECT_FALSE(choose_plan(work, device).rgb_in_epilogue);
+      EXPECT_FALSE(estimate_plan(work, device).rgb_in_epilogue);
       work.rgb = true;
-      const ConvPlan plan = choose_plan(work, device);
+      const ConvPlan plan = estimate_plan(work, device);
       EXPECT_EQ(plan.rgb_in_epilogue, expected) << device.capability << ", " << channels << "@" << side;
       EXPECT_TRUE(!plan.rgb_in_epilogue || takes_rgb(work, plan));
     }

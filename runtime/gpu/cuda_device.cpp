@@ -66,6 +66,38 @@ struct CudaGraph : RecordedWork {
   }
 };
 
+class CudaClock : public DeviceClock {
+ public:
+  CudaClock(Device& device, cudaStream_t stream) : device_(device), stream_(stream) {}
+  ~CudaClock() override {
+    if (begin_ != nullptr) cudaEventDestroy(begin_);
+    if (end_ != nullptr) cudaEventDestroy(end_);
+  }
+  Status make() {
+    GPEN_CUDA_RETURN(cudaEventCreate(&begin_));
+    GPEN_CUDA_RETURN(cudaEventCreate(&end_));
+    return Status();
+  }
+  void begin() override { mark(begin_); }
+  void end() override { mark(end_); }
+  Result<double> ms() override {
+    GPEN_RETURN_IF_ERROR(device_.finish());
+    float ms = 0;
+    GPEN_CUDA_RETURN(cudaEventElapsedTime(&ms, begin_, end_));
+    return static_cast<double>(ms);
+  }
+
+ private:
+  void mark(cudaEvent_t event) {
+    (void)device_.native_stream();  // makes it the current device
+    if (const cudaError_t error = cudaEventRecord(event, stream_); error != cudaSuccess)
+      device_.note_error(cuda_error(error, "cudaEventRecord", __LINE__).in(device_.info().name));
+  }
+  Device& device_;
+  cudaStream_t stream_;
+  cudaEvent_t begin_ = nullptr, end_ = nullptr;
+};
+
 class CudaDevice : public Device {
  public:
   CudaDevice(int index, DeviceInfo info) : index_(index) {
@@ -155,6 +187,13 @@ class CudaDevice : public Device {
   void replay(const RecordedWork& work) override {
     use();
     GPEN_CUDA_NOTE(cudaGraphLaunch(static_cast<const CudaGraph&>(work).executable, stream_));
+  }
+
+  Result<std::unique_ptr<DeviceClock>> make_clock() override {
+    use();
+    auto clock = std::make_unique<CudaClock>(*this, stream_);
+    GPEN_RETURN_IF_ERROR(clock->make());
+    return Result<std::unique_ptr<DeviceClock>>(std::move(clock));
   }
 
   void* native_stream() override {
