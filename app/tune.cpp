@@ -79,7 +79,7 @@ Status tune(const TuneCommand& options) {
   GPEN_ASSIGN(DeviceTimer timer, DeviceTimer::make(where.device, false));
   GPEN_ASSIGN(const std::shared_ptr<ReplayTimer> replays, ReplayTimer::make(where.device));
   // What a run does without a file is what the measured plans have to beat.
-  replays->set_conv_plans(std::make_shared<ConvPlans>(builtin_conv_plans(info)));
+  replays->set_conv_plans(std::make_shared<ConvPlans>(conv_plans_for(info, builtin_conv_plans())));
   where.device = replays;
   const auto load = [&]() -> Result<TunedNetwork> {
     GPEN_ASSIGN(std::shared_ptr<BenchNetwork> network, BenchNetwork::load(store, where));

@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kFirstLine = "gpen-plans 1";
 constexpr const char* kBuiltin[] = {
 #include "kernels/conv_plans.inc"
-    nullptr,
+    nullptr,  // an array has one element at least
 };
 constexpr Precision kPrecisions[] = {Precision::fp32, Precision::tf32, Precision::bf16, Precision::fp16,
                                      Precision::fp16_fast};
@@ -196,18 +196,19 @@ Result<ConvPlans> parse_conv_plans(std::string_view text, const DeviceInfo& devi
   return fail(Code::usage, "it is cut off: there is no last line");
 }
 
-ConvPlans builtin_conv_plans(const DeviceInfo& device) {
+ConvPlans conv_plans_for(const DeviceInfo& device, std::span<const char* const> texts) {
   ConvPlans plans;
-  for (const char* text : kBuiltin) {
-    if (text == nullptr) break;
-    std::string_view rows = text;
-    if (rows.rfind('\n', 0) == 0) rows.remove_prefix(1);
-    Result<ConvPlans> parsed = parse_conv_plans(rows, device);
-    if (!parsed.ok()) continue;  // another device's, or of kernels before
+  for (const char* text : texts) {
+    std::string_view lines = text;
+    if (lines.rfind('\n', 0) == 0) lines.remove_prefix(1);
+    const Result<ConvPlans> parsed = parse_conv_plans(lines, device);
+    if (!parsed.ok()) continue;
     for (const ConvPlanRow& row : parsed->rows) plans.set(row);
   }
   return plans;
 }
+
+std::span<const char* const> builtin_conv_plans() { return std::span(kBuiltin).first(std::size(kBuiltin) - 1); }
 
 std::string describe(const ConvWork& work) {
   return concat(rows_text(work), " px > ", work.out_channels, " ch, ", work.taps, " taps, ", work.steps, " steps",

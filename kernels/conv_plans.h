@@ -11,6 +11,7 @@
 //     splits=4 fused=0 ms=0.021 end 1
 #pragma once
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,8 +62,9 @@ std::string to_text(const ConvPlans& plans, const DeviceInfo& device);
 // Code::usage with the reason, and the line where there is one, when it is not a table for this device and these
 // kernels, or when the device could not run a row.
 Result<ConvPlans> parse_conv_plans(std::string_view text, const DeviceInfo& device);
-// The rows of conv_plans.inc for this device.
-ConvPlans builtin_conv_plans(const DeviceInfo& device);
+// The rows of those texts that are for this device and these kernels; a text may begin with an empty line.
+ConvPlans conv_plans_for(const DeviceInfo& device, std::span<const char* const> texts);
+std::span<const char* const> builtin_conv_plans();  // the texts of conv_plans.inc
 
 std::string describe(const ConvWork& work);  // "4 x 65x..": for tables that people read
 std::string describe(const ConvPlan& plan);  // "128x64 in 4"

@@ -63,7 +63,7 @@ void load_conv_plans(Device& device, std::vector<std::string>* notes) {
       if (!file.empty() && fs::exists(file, ignored)) files.push_back(file);
     }
   }
-  auto plans = std::make_shared<ConvPlans>(builtin_conv_plans(device.info()));
+  auto plans = std::make_shared<ConvPlans>(conv_plans_for(device.info(), builtin_conv_plans()));
   for (const fs::path& file : files) {
     const Result<ConvPlans> read = read_plans(file, device.info());
     if (!read.ok()) {

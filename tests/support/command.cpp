@@ -47,6 +47,7 @@ CommandResult CommandLine::operator()(const std::vector<std::string>& arguments,
     redirect(STDERR_FILENO, err, O_WRONLY | O_CREAT | O_TRUNC);
     setenv("GPEN_MODELS", none.c_str(), 1);
     setenv("XDG_DATA_HOME", none.c_str(), 1);
+    setenv("XDG_CACHE_HOME", none.c_str(), 1);
     for (const auto& [name, value] : environment_) setenv(name.c_str(), value.c_str(), 1);
     if (memory_limit_ > 0) {
       const rlimit limit{memory_limit_, memory_limit_};

@@ -41,6 +41,7 @@ ServeProcess::ServeProcess(const std::string& program, const std::vector<std::st
     redirect(STDERR_FILENO, error);
     setenv("GPEN_MODELS", none.c_str(), 1);
     setenv("XDG_DATA_HOME", none.c_str(), 1);
+    setenv("XDG_CACHE_HOME", none.c_str(), 1);
     unsetenv("GPEN_API_KEY");
     for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     if (chdir(folder_.path().c_str()) != 0) _exit(126);
