@@ -15,8 +15,8 @@ void conv_blurred(Device& device, const ConvGemm& problem, Precision precision, 
 
 // A convolution with what goes before and behind it, which its kernel may do as well: the plan decides.
 struct ConvJob {
-  // Without what the plan decides: first_tile, splits, partial, counters. Its x is the picture before a blur, its rgb is
-  // wanted when to_rgb may be in the epilogue.
+  // Without what the plan decides: first_tile, splits, partial, counters. Its x is the picture before a blur, its rgb
+  // is wanted when to_rgb may be in the epilogue.
   ConvGemm problem;
   Precision precision = Precision::fp32;
   int64_t steps = 0;  // chunks times taps of the longest phase

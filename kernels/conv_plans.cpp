@@ -216,7 +216,7 @@ std::string describe(const ConvWork& work) {
                 work.rgb ? ", to_rgb" : "");
 }
 
-std::string describe(const ConvPlan& plan) { 
+std::string describe(const ConvPlan& plan) {
   return concat(shape_of(plan.tile).name, " in ", plan.splits,
                 plan.blur_in_load || plan.rgb_in_epilogue ? ", fused" : "");
 }

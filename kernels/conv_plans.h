@@ -35,9 +35,9 @@ struct ConvPlanRow {
 struct ConvLaunch {
   const ConvWork& work;
   Precision precision;
-  ConvPlan plan;     // that it will run with
-  int64_t images;    // of the batch
-  struct Output {    // in the device's memory; may be the convolution's input as well
+  ConvPlan plan;   // that it will run with
+  int64_t images;  // of the batch
+  struct Output {  // in the device's memory; may be the convolution's input as well
     void* data;
     ElementType type;
     int64_t pixels;    // of the first image

@@ -94,7 +94,7 @@ TensorView blurred_view(const ConvJob& job, float* data) {
 // Lets who measures plans try others. What is compared is the layer's answer: where y may be left out, the colours.
 void offer(Exec& exec, const ConvJob& job, const ConvWork& work, const ConvPlan& plan, const ConvPlans& plans) {
   const ConvGemm& problem = job.problem;
-  ConvLaunch offered{work, job.precision, plan, problem.images};
+  ConvLaunch offered{work, job.precision, plan, problem.images, {}, nullptr, nullptr};
   if (job.rgb != nullptr) {
     offered.output = {job.rgb->rgb.data, ElementType::f32, 3 * job.rgb->rgb.h * job.rgb->rgb.w, 1, 1};
   } else {

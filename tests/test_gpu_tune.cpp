@@ -183,8 +183,13 @@ TEST_F(Tune, APlanWithAnotherAnswerIsNotTaken) {
         return Result<double>(10.0 - what.plan.splits % 16);  // 8, then 4, then 2
       },
       3);
-  const ConvLaunch launch{work, Precision::fp32, {ConvTile::m64n64, 1}, 1, memory->data(), kPixels, kStride, kChannels,
-                          run};
+  const ConvLaunch launch{work,
+                          Precision::fp32,
+                          {ConvTile::m64n64, 1},
+                          1,
+                          {memory->data(), ElementType::f32, kPixels, kStride, kChannels},
+                          run,
+                          [&](const ConvPlan& plan) { return partial_floats(work, plan); }};
   tuner.trial(launch);
   tuner.trial(launch);
   ASSERT_TRUE(tuner.status().ok()) << tuner.status().message();
