@@ -120,6 +120,33 @@ TEST_F(Tune, AnotherTileAloneChangesNoBit) {
   EXPECT_TRUE(std::equal(right.begin(), right.end(), both.begin() + static_cast<std::ptrdiff_t>(right.size())));
 }
 
+// A layer's blur and its to_rgb are measured with it, in its kernel and apart, and then run as what was faster.
+TEST_F(Tune, FusionsAreMeasuredAndTaken) {
+  const auto fused = [](const ConvPlan& plan) { return plan.blur_in_load || plan.rgb_in_epilogue; };
+  const Precision precision = Precision::bf16;
+  const auto right = output(precision);
+  for (const bool wanted : {true, false}) {
+    const auto tuning = tune(precision, [&](const ConvPlanRow& what, const std::function<void()>& work) {
+      work();
+      return Result<double>(fused(what.plan) == wanted ? 1.0 : 2.0);
+    });
+    ASSERT_TRUE(tuning.ok()) << tuning.status().message();
+    for (const TunedLayer& l : tuning->layers) EXPECT_EQ(l.wrong, 0) << describe(l.chosen.work);
+    device_->set_conv_plans(std::make_shared<ConvPlans>(tuning->best()));
+    int blurs = 0, colours = 0;
+    for (const ConvPlanRow& row : plans_in_use(precision)) {
+      blurs += row.work.blur;
+      colours += row.work.rgb;
+      EXPECT_EQ(row.plan.blur_in_load, wanted && row.work.blur) << describe(row.work);
+      EXPECT_EQ(row.plan.rgb_in_epilogue, wanted && row.work.rgb) << describe(row.work);
+    }
+    EXPECT_GE(blurs, 2);
+    EXPECT_GE(colours, 2);
+    EXPECT_LE(error(right, output(precision)), 1e-2);
+    device_->set_conv_plans(nullptr);
+  }
+}
+
 TEST_F(Tune, NoiseChangesNothingAndASlowerNetworkShows) {
   const auto close = tune(
       Precision::fp32,
