@@ -1,9 +1,9 @@
 #include "layers/gpen.h"
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "kernels/layout.h"
 #include "kernels/mapping.h"
@@ -57,9 +57,8 @@ struct GpenNet::Impl {
   std::vector<LayerTime>* times = nullptr;
   std::vector<std::string> names;  // of convs, for times
 
-  explicit Impl(const Processor& where) : at(where.placement()), planned(where) {
-    from = where.precision == Precision::bf16 ? kBf16From : kFp32From;
-  }
+  explicit Impl(const Processor& where)
+      : at(where.placement()), from(where.precision == Precision::bf16 ? kBf16From : kFp32From), planned(where) {}
   Status load(const WeightStore& store);
   Status load_encoder(const WeightStore& store);
   Status load_decoder(const WeightStore& store);
