@@ -33,10 +33,9 @@ bool takes_blur(const ConvWork& work, const ConvPlan& plan, const DeviceInfo& de
 // A model of the time: blocks run in waves over the multiprocessors; a step costs its products, a tile its prologue and
 // epilogue, a split tile the writing and adding of its parts. Smaller tiles read shared memory more often for the same
 // products: the efficiencies are estimates until they are measured (bench_gpu_conv2d times every plan).
-// A fusion saves a pass over memory (counted, docs/kernels.md): to_rgb's takes a sixteenth of the convolution's time or
-// more; the blur's a half, of which blurring in the kernel takes less than half back. A plan that allows the fusion may
-// be that much slower than the best. Blurring while loading is repeated for every tile of columns: only where there are
-// few.
+// to_rgb in the epilogue saves a pass over the result that takes a sixteenth of the convolution's time or more: a plan
+// that allows it may be that much slower than the best. Blurring while loading takes about as long as the pass that it
+// saves, and is left to measured plans (both counted in docs/kernels.md).
 ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
   struct Candidate {
     ConvTile tile;
@@ -44,8 +43,7 @@ ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
   };
   constexpr Candidate kCandidates[] = {{ConvTile::m128n128, 1.0}, {ConvTile::m128n64, 0.85}, {ConvTile::m64n64, 0.65}};
   constexpr int kMaxSplits = 16, kStepsOfAnEdge = 6, kStepsOfAPart = 1, kFewestSteps = 4;
-  constexpr double kSavedByRgb = 1.0 / 16, kSavedByBlur = 1.0 / 4;
-  constexpr int64_t kMostBlurredColumns = 128;
+  constexpr double kSavedByRgb = 1.0 / 16;
   const auto tiles_in = [&](const ConvTileShape& shape) {
     return row_tiles(work, shape.rows) * ceil_div(work.out_channels, shape.columns);
   };
@@ -59,8 +57,8 @@ ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
     plan.rgb_in_epilogue = plan.rgb_in_epilogue && takes_rgb(work, plan);
     return plan;
   }
-  ConvPlan best, best_fused;
-  double shortest = std::numeric_limits<double>::max(), shortest_fused = shortest;
+  ConvPlan best, best_with_rgb;
+  double shortest = std::numeric_limits<double>::max(), shortest_with_rgb = shortest;
   for (const Candidate& c : kCandidates) {
     const ConvTileShape shape = shape_of(c.tile);
     const size_t shared = shape.shared_bytes(work.coefficient_bytes) + kStaticShared;
@@ -79,15 +77,13 @@ ConvPlan choose_plan(const ConvWork& work, const DeviceInfo& device) {
       }
       ConvPlan plan = {c.tile, splits};
       plan.rgb_in_epilogue = takes_rgb(work, plan);
-      plan.blur_in_load = work.out_channels <= kMostBlurredColumns && takes_blur(work, plan, device);
-      if ((plan.rgb_in_epilogue || plan.blur_in_load) && time < shortest_fused) {
-        shortest_fused = time;
-        best_fused = plan;
+      if (plan.rgb_in_epilogue && time < shortest_with_rgb) {
+        shortest_with_rgb = time;
+        best_with_rgb = plan;
       }
     }
   }
-  const double saved = best_fused.blur_in_load ? kSavedByBlur : kSavedByRgb;
-  return shortest_fused <= shortest * (1 + saved) ? best_fused : best;
+  return shortest_with_rgb <= shortest * (1 + kSavedByRgb) ? best_with_rgb : best;
 }
 
 }  // namespace gpen
