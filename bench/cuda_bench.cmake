@@ -31,7 +31,7 @@ if(TARGET gpen_gpu_emulated)  # of the tests: --device emulated checks the progr
   target_compile_definitions(gpen_bench_gpu PRIVATE GPEN_BENCH_EMULATED)
 endif()
 
-foreach(name bench_gpu_conv2d bench_gpu_network)
+foreach(name bench_gpu_conv2d bench_gpu_fusions bench_gpu_network)
   add_executable(${name} ${name}.cpp)
   target_link_libraries(${name} PRIVATE gpen_bench_gpu)
   target_compile_definitions(${name} PRIVATE GPEN_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

@@ -129,7 +129,7 @@ cuda=
 [ -x "$(command -v nvcc)" ] && grep -q '^CMAKE_CUDA_COMPILER:' "$build/CMakeCache.txt" && cuda=yes
 targets=all
 if [ -n "$gpu" ] && [ -n "$cuda" ]; then
-  targets="gpen bench_gpu_conv2d bench_gpu_network bench_conv2d"
+  targets="gpen bench_gpu_conv2d bench_gpu_fusions bench_gpu_network bench_conv2d"
   [ -z "$tests" ] || targets="$targets tests_gpu tests_kernels"
   ! cmake --build "$build" --target help 2>/dev/null | grep -q bench_cudnn || targets="$targets bench_cudnn"
 elif [ -n "$gpu" ]; then
@@ -156,6 +156,7 @@ if [ -n "$gpu" ] && [ -n "$cuda" ]; then
   conv2d=$build/bench/bench_gpu_conv2d network=$build/bench/bench_gpu_network all=fp32,tf32,bf16,fp16,fp16-fast
   run network 100 "$network" --precision $all --batch 1,8 --reps 15 --json "$work/network.json"
   run conv2d-512 60 "$conv2d" --precision $all --json "$work/conv2d.json"
+  run fusions-512 40 "$build/bench/bench_gpu_fusions" --precision fp32,tf32,bf16,fp16 --json "$work/fusions.json"
   [ ! -x "$build/bench/bench_cudnn" ] ||
     run cudnn-512 60 "$build/bench/bench_cudnn" --precision fp16,bf16,tf32 --json "$work/cudnn.json"
   if [ -n "$tests" ] && [ -n "$(command -v compute-sanitizer)" ]; then
@@ -228,6 +229,7 @@ show() { [ ! -f "$work/$1.log" ] || tail -n "$2" "$work/$1.log"; }
   [ ! -f "$work/plans-512.log" ] || grep -E 'sum of medians' "$work/plans-512.log"
   [ ! -f "$work/conv2d-512.log" ] || grep -E '^(layer|conv[12]@(64|128|256|512) .* fp16 )|sum of medians' "$work/conv2d-512.log"
   [ ! -f "$work/cudnn-512.log" ] || grep -E 'fp16 |sum of medians' "$work/cudnn-512.log"
+  show fusions-512 40
   show torch-512 12
   show network 40
 } >"$work/figures.txt" 2>&1

@@ -144,6 +144,37 @@ void GpuLayer::forward() {
     conv2d(exec, conv_, in_, epilogue_, out_);
 }
 
+Status GpuLayer::add_rgb(bool only_rgb) {
+  const Problem& p = data_->problem;
+  if (p.kind != Kind::conv || p.feature != p.out || p.in != 2 * p.out || in_.in_scale == nullptr)
+    return fail(Code::usage, p.name, ": to_rgb follows a modulated convolution with as many channels of the encoder");
+  const Placement at(*pool_, device_, precision_);
+  auto rgb = std::make_unique<Rgb>();
+  const int64_t plane = p.side * p.side;
+  std::vector<float> weight(static_cast<size_t>(3 * p.in)), skip(static_cast<size_t>(3 * out_.n * plane / 4));
+  for (size_t i = 0; i < weight.size(); ++i) weight[i] = static_cast<float>(i * 37 % 101) / 50 - 1;
+  for (size_t i = 0; i < skip.size(); ++i) skip[i] = static_cast<float>(i * 53 % 127) / 64 - 1;
+  const float bias[3] = {0.1f, -0.2f, 0.3f};
+  GPEN_ASSIGN(rgb->weights, ToRgbWeights::pack(p.out, p.feature, weight.data(), bias, at));
+  GPEN_ASSIGN(rgb->skip, DeviceBuffer::make(device_, skip.size() * sizeof(float)));
+  device_->upload(rgb->skip.data(), skip.data(), skip.size() * sizeof(float));
+  GPEN_ASSIGN(rgb->planes, DeviceBuffer::make(device_, static_cast<size_t>(3 * out_.n * plane) * sizeof(float)));
+  rgb->output = {&rgb->weights, in_, make_view(rgb->skip.floats(), out_.n, 3, p.side / 2, p.side / 2),
+                 make_view(rgb->planes.floats(), out_.n, 3, p.side, p.side), only_rgb};
+  rgb_ = std::move(rgb);
+  epilogue_.rgb = &rgb_->output;
+  return device_->finish();
+}
+
+Result<std::vector<float>> GpuLayer::rgb() {
+  run();
+  const TensorView& planes = rgb_->output.rgb;
+  std::vector<float> values(static_cast<size_t>(planes.image_size()));
+  device_->download(values.data(), planes.data, values.size() * sizeof(float));
+  GPEN_RETURN_IF_ERROR(device_->finish());
+  return values;
+}
+
 void GpuLayer::run() {
   ws_->begin_run();
   forward();
@@ -186,6 +217,8 @@ ConvWork GpuLayer::work() const {
     w.stride = g.stride;
     w.shift = g.upsample == 2 ? 1 : 0;
     w.steps = 9 * (x_chunks + feature_chunks);
+    w.blur = p.kind == Kind::down;
+    w.rgb = rgb_ != nullptr;
   }
   return w;
 }

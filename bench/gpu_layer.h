@@ -3,6 +3,7 @@
 #pragma once
 #include "bench/check.h"
 #include "kernels/conv_gemm.h"
+#include "kernels/to_rgb.h"
 #include "runtime/parameters.h"
 
 namespace gpen::bench {
@@ -28,6 +29,11 @@ class GpuLayer {
   // Runs into a poisoned output: the sampled error of the first image; infinite when an image of the batch differs from
   // it. The error of the device when there is one.
   Result<double> error(const std::vector<Sample>& samples);
+  // With to_rgb of the result from the next plan() on, as behind a conv2 of the decoder: the activation's second half
+  // is the layer's own feature. only_rgb: the result itself is not needed. Code::usage for another kind of layer.
+  Status add_rgb(bool only_rgb);
+  // Runs, and gives to_rgb's planes of the first image.
+  Result<std::vector<float>> rgb();
   // What choose_plan() is given for this layer.
   ConvWork work() const;
 
@@ -45,6 +51,12 @@ class GpuLayer {
   ConvEpilogue epilogue_;
   TensorView out_;
   std::unique_ptr<Workspace> ws_;
+  struct Rgb {
+    ToRgbWeights weights;
+    DeviceBuffer skip, planes;
+    RgbOutput output;
+  };
+  std::unique_ptr<Rgb> rgb_;
 };
 
 }  // namespace gpen::bench

@@ -79,32 +79,30 @@ std::vector<ConvPlan> candidate_plans(const ConvWork& work, const DeviceInfo& de
 
 // Blocks run in waves over the multiprocessors; a step costs its products, a tile its prologue and epilogue, a split
 // tile the writing and adding of its parts. Smaller tiles read shared memory more often for the same products.
-// A fusion saves a pass over memory (counted, docs/kernels.md): to_rgb's takes a sixteenth of the convolution's time or
-// more; the blur's a half, of which blurring in the kernel takes less than half back. A plan that allows the fusion may
-// be that much slower than the best. Blurring while loading is repeated for every tile of columns: only where there are
-// few. The constants are estimates: what a device really takes is measured by `gpen tune`.
+// to_rgb in the epilogue saves a pass over the result that takes a sixteenth of the convolution's time or more: a plan
+// that allows it may be that much slower than the best. Blurring while loading takes about as long as the pass that it
+// saves, and is left to measured plans (both counted in docs/kernels.md). The constants are estimates: what a device
+// really takes is measured by `gpen tune`.
 ConvPlan estimate_plan(const ConvWork& work, const DeviceInfo& device) {
   constexpr double kEfficiency[] = {1.0, 0.85, 0.65};  // of the tiles
   constexpr int kStepsOfAnEdge = 6, kStepsOfAPart = 1, kFewestSteps = 4;
-  constexpr double kSavedByRgb = 1.0 / 16, kSavedByBlur = 1.0 / 4;
-  constexpr int64_t kMostBlurredColumns = 128;
-  ConvPlan best, best_fused;
-  double shortest = std::numeric_limits<double>::max(), shortest_fused = shortest;
+  constexpr double kSavedByRgb = 1.0 / 16;
+  ConvPlan best, best_with_rgb;
+  double shortest = std::numeric_limits<double>::max(), shortest_with_rgb = shortest;
   for (const ConvPlan& plan : candidate_plans(work, device)) {
     if (plan.splits > 1 && work.steps / plan.splits < kFewestSteps) continue;
-    if (plan.blur_in_load && work.out_channels > kMostBlurredColumns) continue;
+    if (plan.blur_in_load) continue;
     const ConvTileShape shape = shape_of(plan.tile);
     const int64_t waves = ceil_div(tiles_of(work, shape) * plan.splits, device.multiprocessors);
     const double steps = static_cast<double>(ceil_div(work.steps, plan.splits)) + kStepsOfAnEdge +
                          (plan.splits > 1 ? kStepsOfAPart * (plan.splits + 2) : 0);
     const double step = shape.rows * shape.columns / kEfficiency[static_cast<int>(plan.tile)];
     const double time = static_cast<double>(waves) * steps * step;
-    const bool fused = plan.blur_in_load || plan.rgb_in_epilogue;
-    if (time >= (fused ? shortest_fused : shortest)) continue;
-    (fused ? shortest_fused : shortest) = time;
-    (fused ? best_fused : best) = plan;
+    if (time >= (plan.rgb_in_epilogue ? shortest_with_rgb : shortest)) continue;
+    (plan.rgb_in_epilogue ? shortest_with_rgb : shortest) = time;
+    (plan.rgb_in_epilogue ? best_with_rgb : best) = plan;
   }
-  return shortest_fused <= shortest * (1 + (work.blur ? kSavedByBlur : kSavedByRgb)) ? best_fused : best;
+  return shortest_with_rgb <= shortest * (1 + kSavedByRgb) ? best_with_rgb : best;
 }
 
 ConvPlan choose_plan(const ConvWork& work, Precision precision, const Device& device) {

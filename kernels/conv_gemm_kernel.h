@@ -137,8 +137,13 @@ __device__ __forceinline__ bool add_parts(const ConvGemm& p, float* tile, size_t
   return true;
 }
 
+// Blocks of a multiprocessor at least, as many as its shared memory lets in; 0: the compiler chooses, which it does
+// worse where to_rgb is in the epilogue (it squeezes registers for more blocks than the shared memory has room for).
+template <int kRows, bool kRgb>
+inline constexpr int kFewestBlocks = (kRgb && kRows == 64) ? 4 : 0;
+
 template <class Math, int kRows, int kColumns, int kWarpRows, int kWarpColumns, int kStages, bool kRgb = false>
-__global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns) * 32)
+__global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns) * 32, kFewestBlocks<kRows, kRgb>)
     conv_gemm_kernel(const __grid_constant__ ConvGemm p) {
   using T = typename Math::Element;
   constexpr int kThreads = (kRows / kWarpRows) * (kColumns / kWarpColumns) * 32;

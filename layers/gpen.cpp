@@ -1,36 +1,20 @@
 #include "layers/gpen.h"
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "kernels/layout.h"
 #include "kernels/mapping.h"
 #include "kernels/noise.h"
 #include "kernels/rgb_stem.h"
+#include "layers/gpen_algorithms.h"
 #include "layers/styled_conv.h"
 
 namespace gpen {
 
 namespace {
-
-constexpr float kSqrt2 = 1.41421356237309515f;
-
-// The first resolution with transformed convolutions: their weights are 2.8 (nested F(3,2)) and 4 times (Winograd) as
-// large, little where the pictures are large and much where they are small. bf16 is for little memory as well.
-struct TransformFrom {
-  int conv, up, encoder;
-};
-constexpr TransformFrom kFp32From = {32, 64, 32}, kBf16From = {64, 64, 64};
-// Narrow models: weights up to this are transformed from 16 x 16 on.
-constexpr int kSmallFrom = 16;
-constexpr int64_t kSmallBytes = int64_t{6} << 20;
-
-ConvAlgorithm choose_algorithm(int resolution, int from, int64_t in_channels, int64_t out_channels) {
-  const bool small = resolution >= kSmallFrom && in_channels * out_channels * 9 * 4 <= kSmallBytes;
-  return resolution >= from || small ? ConvAlgorithm::automatic : ConvAlgorithm::direct;
-}
 
 constexpr size_t kMaxLevels = 16;  // resolutions 4 << 15 and below
 
@@ -73,9 +57,8 @@ struct GpenNet::Impl {
   std::vector<LayerTime>* times = nullptr;
   std::vector<std::string> names;  // of convs, for times
 
-  explicit Impl(const Processor& where) : at(where.placement()), planned(where) {
-    from = where.precision == Precision::bf16 ? kBf16From : kFp32From;
-  }
+  explicit Impl(const Processor& where)
+      : at(where.placement()), from(where.precision == Precision::bf16 ? kBf16From : kFp32From), planned(where) {}
   Status load(const WeightStore& store);
   Status load_encoder(const WeightStore& store);
   Status load_decoder(const WeightStore& store);
@@ -236,7 +219,7 @@ void GpenNet::Impl::encode(Exec& exec, const TensorView& input, Features* out) {
   }
   ConvEpilogue activation;
   activation.slope = 0.2f;
-  activation.gain = kSqrt2;
+  activation.gain = 1.41421356237309515f;  // fused_lrelu
   for (size_t level = top; level-- > 0;) {
     const int64_t size = 4 << level;
     features[level] = exec.activation(n, arch.encoder_channels[level], size, size, &out->handles[level]);
@@ -284,8 +267,7 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, std::span<con
     const size_t at_level = static_cast<size_t>(level);
     const int64_t size = 4 << level;
     const bool last = level == levels - 1;
-    // FullGenerator_SR above its input's resolution: fresh noise for each convolution
-    const bool noise = level >= encoder_levels;
+    const bool noise = level >= encoder_levels;  // FullGenerator_SR above its input's size: fresh for each convolution
     Activation next;
     next.in.x = exec.activation(n, conv.out_channels(), size, size, &next.x);
     next.in.feature_gain = conv.noise_weight();

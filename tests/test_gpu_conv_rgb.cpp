@@ -18,6 +18,12 @@ struct ForcedPlan {
   ~ForcedPlan() { force_conv_plan(std::nullopt); }
 };
 
+ConvPlan with_rgb(ConvTile tile, int splits, bool in_epilogue) {
+  ConvPlan plan{tile, splits};
+  plan.rgb_in_epilogue = in_epilogue;
+  return plan;
+}
+
 struct Both {
   Tensor y, rgb;
 };
@@ -115,7 +121,7 @@ TEST_P(GpuConvRgb, OneKernelGivesTheBitsOfTwo) {
         Both apart, together, alone;
         uint64_t blocks[3];
         const auto count = [&](int i, bool in_epilogue, bool only, Both* result) {
-          const ForcedPlan forced({tile, 1, false, in_epilogue});
+          const ForcedPlan forced(with_rgb(tile, 1, in_epilogue));
           const uint64_t before = gpu::emulation::statistics().blocks;
           *result = run(c, rgb, p, device(), only);
           blocks[i] = gpu::emulation::statistics().blocks - before;
@@ -146,7 +152,7 @@ TEST_P(GpuConvRgb, EqualsTheReference) {
     rgb.x = conv2d(c).value;
     const Tensor right = expected_to_rgb(rgb);
     for (const bool in_epilogue : {false, true}) {
-      const ForcedPlan forced({ConvTile::m128n128, 1, false, in_epilogue});
+      const ForcedPlan forced(with_rgb(ConvTile::m128n128, 1, in_epilogue));
       const Both both = run(c, rgb, Precision::fp32, device());
       double error = 0, whole = 0;
       for (size_t i = 0; i < right.v.size(); ++i) {
@@ -162,7 +168,7 @@ TEST_P(GpuConvRgb, SchedulesAndBatchesDoNotChangeABit) {
   std::mt19937 rng(93);
   const ConvCase c = styled_case({33, 48}, 17, {3, 0, 10, 14}, rng);
   const RgbCase rgb = rgb_case({3, 48, 10, 14}, 48, true, rng);
-  const ForcedPlan forced({ConvTile::m64n64, 1, false, true});
+  const ForcedPlan forced(with_rgb(ConvTile::m64n64, 1, true));
   for (const Precision p : kPrecisions) {
     const Both whole = run(c, rgb, p, device());
     for_each_schedule(*device(), [&](const char* schedule) {
@@ -183,7 +189,7 @@ TEST_P(GpuConvRgb, PlansThatCannotHoldItLeaveItToItsKernel) {
   RgbCase rgb = rgb_case({1, 70, 8, 8}, 70, true, rng);
   rgb.x = conv2d(c).value;
   const Tensor right = expected_to_rgb(rgb);
-  for (const ConvPlan plan : {ConvPlan{ConvTile::m64n64, 1, false, true}, {ConvTile::m128n128, 3, false, true}}) {
+  for (const ConvPlan plan : {with_rgb(ConvTile::m64n64, 1, true), with_rgb(ConvTile::m128n128, 3, true)}) {
     const ForcedPlan forced(plan);
     const Both both = run(c, rgb, Precision::fp32, device());
     for (size_t i = 0; i < right.v.size(); ++i) ASSERT_NEAR(both.rgb.v[i], right.v[i], 2e-4);
