@@ -1,6 +1,7 @@
 // Bound by reading the activations: eight lanes share a pixel, each takes every eighth vector of 16 bytes, and shuffles
 // add up. The modulated weights, the same for all pixels of an image, lie in shared memory.
 #include "kernels/gpu_elements.h"
+#include "runtime/constants.h"
 
 namespace gpen::GPEN_GPU_NS {
 
@@ -63,8 +64,7 @@ __global__ void __launch_bounds__(kThreads) to_rgb_kernel(const __grid_constant_
     const int c = i / channels, channel = i - c * channels;
     const float w = p.weight[(channel / kBlockWidth * 3 + c) * kBlockWidth + channel % kBlockWidth];
     // The feature half's sqrt2 goes into its weights.
-    weights[i] = w * p.style[static_cast<int64_t>(image) * channels + channel] *
-                 (channel >= x_channels ? 1.41421356237309515f : 1.f);
+    weights[i] = w * p.style[static_cast<int64_t>(image) * channels + channel] * (channel >= x_channels ? kSqrt2 : 1.f);
   }
   __syncthreads();
 

@@ -10,12 +10,11 @@
 #include "kernels/noise.h"
 #include "kernels/rgb_stem.h"
 #include "layers/styled_conv.h"
+#include "runtime/constants.h"
 
 namespace gpen {
 
 namespace {
-
-constexpr float kSqrt2 = 1.41421356237309515f;
 
 // The first resolution with transformed convolutions: their weights are 2.8 (nested F(3,2)) and 4 times (Winograd) as
 // large, little where the pictures are large and much where they are small. bf16 is for little memory as well.
