@@ -52,8 +52,7 @@ Status PhotoArguments::apply(Restorer& restorer, int photo_width, RestoreResult*
   if (largest == result->faces.end()) return fail(Code::io, "no face found, nothing written");
   // Landmarks are in pixels of the photo, which the result may be an enlargement of.
   const double scale = static_cast<double>(result->image.width) / photo_width;
-  Landmarks landmarks = largest->face.landmarks;
-  for (Point& p : landmarks) p = {(p.x + 0.5) * scale - 0.5, (p.y + 0.5) * scale - 0.5};
+  const Landmarks landmarks = enlarged(largest->face, scale).landmarks;
   IdPhotoOptions options;
   options.size = id_size == traits(IdSize::two_inch).name ? IdSize::two_inch : IdSize::one_inch;
   GPEN_ASSIGN(options.background, parse_background(background));

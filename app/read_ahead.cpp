@@ -64,13 +64,15 @@ bool ReadAhead::read_one(std::unique_lock<std::mutex>& lock) {
     reserved_ += held_bytes(photo->picture);
     ready_.emplace(item, *std::move(photo));
   }
+  changed_.notify_all();
   return true;
 }
 
 void ReadAhead::serve() {
   std::unique_lock lock(mutex_);
-  while (read_one(lock)) changed_.notify_all();
-  changed_.notify_all();
+  while (read_one(lock)) {
+  }
+  changed_.notify_all();  // who waits for more learns that this thread reads none
 }
 
 std::vector<ReadPhoto> ReadAhead::next(size_t photos, int64_t bytes) {

@@ -9,7 +9,6 @@
 namespace gpen::bench {
 namespace {
 
-constexpr ConvTile kTiles[] = {ConvTile::m128n128, ConvTile::m128n64, ConvTile::m64n64};
 
 struct FusionOptions : GpuOptions {
   std::string problems = std::string(GPEN_SOURCE_DIR) + "/bench/problems/gpen_512.txt";
@@ -32,15 +31,8 @@ std::vector<Way> ways_of(ConvWork work, const DeviceInfo& device) {
   ConvWork plain = work;
   plain.blur = plain.rgb = false;
   std::vector<Way> ways = {{estimate_plan(plain, device), !fused(automatic), work.rgb ? "to_rgb behind" : "blur before"}};
-  for (const ConvTile tile : kTiles) {
-    ConvPlan plan{tile, 1};
-    if (shape_of(tile).shared_bytes(work.coefficient_bytes) + 2048 > device.shared_bytes) continue;
-    plan.blur_in_load = takes_blur(work, plan, device);
-    plan.rgb_in_epilogue = takes_rgb(work, plan);
-    if (fused(plan))
-      ways.push_back(
-          {plan, fused(automatic) && automatic.tile == tile, work.rgb ? "to_rgb in epilogue" : "blur in load"});
-  }
+  for (const ConvPlan& plan : candidate_plans(work, device))
+    if (fused(plan)) ways.push_back({plan, plan == automatic, work.rgb ? "to_rgb in epilogue" : "blur in load"});
   return ways;
 }
 

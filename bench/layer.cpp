@@ -4,12 +4,11 @@
 #include <cmath>
 
 #include "kernels/rgb_stem.h"
+#include "runtime/constants.h"
 
 namespace gpen::bench {
 
 namespace {
-
-constexpr float kSqrt2 = 1.41421356237309515f;
 
 // splitmix64: value i of a stream depends on seed and i alone, so that threads may fill in any order.
 float noise(uint64_t seed, int64_t i) {

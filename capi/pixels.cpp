@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "capi/entry.h"
+#include "pipeline/samples.h"
 
 namespace gpen::capi {
 namespace {
@@ -37,10 +38,6 @@ Status check_geometry(const void* data, int32_t width, int32_t height, ptrdiff_t
 
 ptrdiff_t stride_of(ptrdiff_t stride, int32_t width, const Order& order) {
   return stride != 0 ? stride : ptrdiff_t{width} * order.channels;
-}
-
-uint8_t luma(const uint8_t* rgb) {
-  return static_cast<uint8_t>((299u * rgb[0] + 587u * rgb[1] + 114u * rgb[2] + 500u) / 1000u);
 }
 
 }  // namespace
@@ -85,7 +82,7 @@ Status copy_out(const Image& from, const gpen_image_buffer* to, const char* name
     uint8_t* pixel = to->data + y * stride;
     for (int32_t x = 0; x < to->width; ++x, pixel += order.channels, rgb += 3) {
       if (order.channels == 1) {
-        *pixel = luma(rgb);
+        *pixel = static_cast<uint8_t>(luma(rgb[0], rgb[1], rgb[2]));
         continue;
       }
       pixel[order.red] = rgb[0];

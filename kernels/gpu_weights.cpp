@@ -6,17 +6,16 @@
 
 #include "runtime/bfloat16.h"
 #include "runtime/float16.h"
+#include "runtime/gpu/cuda_device.h"
+#include "runtime/tf32.h"
 
 namespace gpen {
 
 namespace {
 
-// tf32: 10 bits of mantissa are kept, to nearest, ties away from zero, as cvt.rna does.
-uint32_t round_to_tf32(float v) { return (std::bit_cast<uint32_t>(v) + 0x1000u) & 0xffffe000u; }
-
 void store(Precision precision, float v, int64_t index, std::byte* row) {
   if (storage_of(precision) == ElementType::f32) {
-    const uint32_t bits = precision == Precision::tf32 ? round_to_tf32(v) : std::bit_cast<uint32_t>(v);
+    const uint32_t bits = precision == Precision::tf32 ? float_to_tf32(v) : std::bit_cast<uint32_t>(v);
     std::memcpy(row + 4 * index, &bits, 4);
   } else {
     const uint16_t bits = precision == Precision::bf16 ? float_to_bfloat16(v) : float_to_half(v);
@@ -39,13 +38,12 @@ double power_above(const float* weight, int64_t count, double scale) {
 Result<GpuConvWeights> GpuConvWeights::pack(int64_t in_channels, int64_t out_channels, int kernel_h, int kernel_w,
                                             const float* weight, double weight_scale, const std::vector<float>& bias,
                                             const Placement& at, int64_t split, Precision precision) {
-  constexpr int kTensorCores16 = 75, kTensorCores = 80;  // f16; bf16 and tf32
   const int capability = at.device->info().capability;
   const bool half = storage_of(precision) == ElementType::f16;
-  if (precision != Precision::fp32 && capability < (half ? kTensorCores16 : kTensorCores))
+  if (precision != Precision::fp32 && capability < (half ? kOldestCudaCapability : kTf32AndBf16Capability))
     return fail(Code::device, at.device->info().name, " (", at.device->info().model, ", sm_", capability,
                 ") cannot compute in ", name_of(precision),
-                capability >= kTensorCores16 ? "; it can in fp16 and fp32" : "");
+                capability >= kOldestCudaCapability ? "; it can in fp16 and fp32" : "");
   GpuConvWeights w;
   w.precision = precision;
   w.x_channels = split > 0 ? split : in_channels;

@@ -5,6 +5,7 @@
 
 #include "kernels/gpu_kernels.h"
 #include "kernels/isa.h"
+#include "runtime/constants.h"
 
 namespace gpen {
 
@@ -55,7 +56,7 @@ void finish(const LinearJob& job, int64_t n, int64_t o0, int64_t outputs, Linear
   for (int64_t i = 0; i < n; ++i)
     for (int64_t o = o0; o < o0 + outputs; ++o) {
       float v = job.y[i * job.y_stride + o] + bias[o];
-      if (form == LinearForm::fused_lrelu) v = (v > 0 ? v : 0.2f * v) * 1.41421356237309515f;
+      if (form == LinearForm::fused_lrelu) v = (v > 0 ? v : 0.2f * v) * kSqrt2;
       if (form == LinearForm::demodulation) v = 1.f / std::sqrt(v + 1e-8f);
       job.y[i * job.y_stride + o] = v;
     }

@@ -2,6 +2,7 @@
 // meets. The order of the sum depends on the number of inputs alone, so an image gives the same bits alone and in a
 // batch.
 #include "kernels/gpu_elements.h"
+#include "runtime/constants.h"
 
 namespace gpen::GPEN_GPU_NS {
 
@@ -35,7 +36,7 @@ __device__ __forceinline__ float4 load4(const float* row, int k, int count, bool
 }
 
 __device__ __forceinline__ float finished(float v, LinearForm form) {
-  if (form == LinearForm::fused_lrelu) return leaky_relu(v, 0.2f) * 1.41421356237309515f;
+  if (form == LinearForm::fused_lrelu) return leaky_relu(v, 0.2f) * kSqrt2;
   if (form == LinearForm::demodulation) return 1.f / sqrtf(v + 1e-8f);
   return v;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/gpu_elements.h"
+#include "runtime/constants.h"
 #include "runtime/gpu/ptx.h"
 
 namespace gpen::GPEN_GPU_NS {
@@ -42,7 +43,7 @@ __device__ __forceinline__ void meet(unsigned* arrived, unsigned round) {
   __syncthreads();
 }
 
-__device__ __forceinline__ float activated(float v) { return (v > 0 ? v : 0.2f * v) * 1.41421356237309515f; }
+__device__ __forceinline__ float activated(float v) { return (v > 0 ? v : 0.2f * v) * kSqrt2; }
 
 // Outputs of this block's warps; x: n rows of `count`, x_stride apart, times factor[row].
 __device__ __forceinline__ void layer_outputs(const MappingArguments& p, const MappingLayer& layer, const float* x,

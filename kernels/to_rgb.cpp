@@ -5,6 +5,7 @@
 
 #include "kernels/gpu_kernels.h"
 #include "kernels/isa.h"
+#include "runtime/constants.h"
 
 namespace gpen {
 
@@ -70,7 +71,7 @@ void to_rgb(Exec& exec, const ToRgbWeights& w, const ConvInput& in, const Tensor
         for (int64_t i = 0; i < 3 * kBlock; ++i) {
           const float s = in.in_scale[(n * blocks + b) * kBlock + i % kBlock];
           modulated[n * weight_floats + b * 3 * kBlock + i] =
-              w.weight.data()[b * 3 * kBlock + i] * s * (b >= x_blocks ? 1.41421356237309515f : 1.f);
+              w.weight.data()[b * 3 * kBlock + i] * s * (b >= x_blocks ? kSqrt2 : 1.f);
         }
     exec.pool.parallel_for(rgb.n * rgb.h, [&](int64_t item, int thread) {
       const int64_t n = item / rgb.h, y = item % rgb.h;

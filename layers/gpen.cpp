@@ -11,6 +11,7 @@
 #include "kernels/rgb_stem.h"
 #include "layers/gpen_algorithms.h"
 #include "layers/styled_conv.h"
+#include "runtime/constants.h"
 
 namespace gpen {
 

@@ -1,12 +1,11 @@
 #include "layers/styled_conv.h"
+#include "runtime/constants.h"
 
 #include <cmath>
 
 namespace gpen {
 
 namespace {
-
-constexpr float kSqrt2 = 1.41421356237309515f;
 
 // Where each input channel lies in the padded order: x in whole blocks, then the feature in whole blocks.
 std::vector<int64_t> padded_rows(const ActivationChannels& c) {

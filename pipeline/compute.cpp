@@ -12,7 +12,6 @@ namespace {
 
 constexpr Precision kPrecisions[] = {Precision::fp32, Precision::tf32, Precision::bf16, Precision::fp16,
                                      Precision::fp16_fast};
-constexpr int kTf32AndBf16Since = 80;  // tensor cores for half precision came first
 
 std::string describe(const DeviceInfo& info) {
   return concat(info.name, " (", info.model, ", sm_", info.capability, ")");
@@ -128,7 +127,7 @@ Result<std::vector<Processor>> open_processors(const ComputeChoice& wanted, size
 
 std::vector<Precision> precisions_of(const DeviceInfo& info) {
   if (info.capability < kOldestCudaCapability) return {};
-  if (info.capability < kTf32AndBf16Since) return {Precision::fp32, Precision::fp16, Precision::fp16_fast};
+  if (info.capability < kTf32AndBf16Capability) return {Precision::fp32, Precision::fp16, Precision::fp16_fast};
   return {std::begin(kPrecisions), std::end(kPrecisions)};
 }
 

@@ -130,6 +130,14 @@ std::vector<Face> suppress_overlaps(const std::vector<Face>& faces, const Detect
   return kept;
 }
 
+Face enlarged(const Face& face, double scale) {
+  const auto at = [scale](double v) { return (v + 0.5) * scale - 0.5; };
+  Face out = face;
+  for (Point& p : out.landmarks) p = {at(p.x), at(p.y)};
+  out.box = {at(face.box.x0), at(face.box.y0), at(face.box.x1), at(face.box.y1)};
+  return out;
+}
+
 void filter_faces(std::vector<Face>* faces, const DetectionOptions& options) {
   std::erase_if(*faces, [&](const Face& f) { return f.box.smaller_side() < options.min_face; });
   if (options.largest_only && !faces->empty()) {

@@ -21,6 +21,9 @@ struct Face {
   Landmarks landmarks;
 };
 
+// Where a face of a photo lies on a picture `scale` times as large (half-pixel centres).
+Face enlarged(const Face& face, double scale);
+
 struct DetectionOptions {
   double threshold = 0.9;  // scores above it are faces
   double nms_overlap = 0.4;
@@ -52,7 +55,8 @@ Status check(const DetectionOptions& options);
 Result<Detections> detect_faces(RetinaFaceNet& net, const Image& photo, const DetectionOptions& options,
                                 ThreadPool& pool);
 
-// The same from the detector's input, as it stands, wherever it lies (TensorView::on_device); scale: detection picture / photo.
+// The same from the detector's input, as it stands, wherever it lies (TensorView::on_device); scale: detection picture
+// / photo.
 Result<Detections> detect_faces(RetinaFaceNet& net, const TensorView& input, double scale,
                                 const DetectionOptions& options);
 

@@ -16,8 +16,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-size_t planar_floats(int side) { return size_t{3} * static_cast<size_t>(side) * static_cast<size_t>(side); }
-
 struct FacePictures {
   DeviceImage original, restored;  // at the network's output side
   explicit FacePictures(const std::shared_ptr<Device>& device) : original(device), restored(device) {}

@@ -5,8 +5,6 @@
 #include <memory>
 #include <optional>
 
-#include "pipeline/jpeg_markers.h"
-
 namespace gpen {
 
 namespace {
@@ -75,18 +73,6 @@ int exif_orientation(Bytes tiff) {
 
 void set_upright_exif(std::vector<uint8_t>* tiff) {
   if (const auto found = find_orientation(*tiff)) (*tiff)[found->at] = 1;
-}
-
-int jpeg_orientation(Bytes file) {
-  constexpr uint8_t kExif[6] = {'E', 'x', 'i', 'f', 0, 0};
-  constexpr uint8_t kApp1 = 0xE1, kStartOfScan = 0xDA;
-  int orientation = 1;
-  for_each_jpeg_segment(file, [&](uint8_t marker, Bytes body) {
-    const bool exif = marker == kApp1 && body.size() > 6 && std::equal(kExif, kExif + 6, body.begin());
-    if (exif) orientation = exif_orientation(body.subspan(6));
-    return !exif && marker != kStartOfScan;
-  });
-  return orientation;
 }
 
 namespace {

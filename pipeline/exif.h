@@ -14,8 +14,6 @@ namespace gpen {
 int exif_orientation(std::span<const uint8_t> tiff);
 // Writes 1 over the orientation, in place: the one byte that changes. Nothing when there is none.
 void set_upright_exif(std::vector<uint8_t>* tiff);
-// The same of a JPEG file.
-int jpeg_orientation(std::span<const uint8_t> file);
 
 // Turns and mirrors a stored picture so that it stands upright. 1: as is; 2: mirrored left-right; 3: turned by 180;
 // 4: mirrored top-bottom; 5: transposed; 6: to be turned 90 clockwise; 7: transposed along the other diagonal;

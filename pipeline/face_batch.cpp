@@ -16,8 +16,6 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-size_t planar_floats(int side) { return size_t{3} * static_cast<size_t>(side) * static_cast<size_t>(side); }
-
 using Spent = std::function<void(const char* stage, double ms)>;
 
 // Every face's part of the network's output made consistent with its part of the input. Faces side by side, where there

@@ -11,6 +11,9 @@
 
 namespace gpen {
 
+// The floats of a square RGB picture, plane after plane.
+inline size_t planar_floats(int side) { return size_t{3} * static_cast<size_t>(side) * static_cast<size_t>(side); }
+
 struct AlignedFace {
   Image input;             // at the network's input side
   Image original;          // at its output side (may equal input)

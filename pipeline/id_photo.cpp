@@ -4,6 +4,8 @@
 #include <cmath>
 #include <memory>
 
+#include "pipeline/parser_input.h"
+
 namespace gpen {
 
 namespace {
@@ -115,13 +117,8 @@ Parse parse_with(ParseNet& net, ThreadPool& pool) {
     if (square.width != answer.side || square.height != answer.side)
       return fail(Code::internal, "the parser takes pictures of side ", answer.side);
     const int64_t plane = int64_t{answer.side} * answer.side;
-    std::vector<float> input(static_cast<size_t>(3 * plane));
+    std::vector<float> input = parser_planes(view(square), pool);
     answer.scores.resize(static_cast<size_t>(answer.classes * plane));
-    pool.parallel_for(3, [&](int64_t c, int) {
-      for (int64_t i = 0; i < plane; ++i)
-        input[static_cast<size_t>(c * plane + i)] =
-            (static_cast<float>(square.rgb[static_cast<size_t>(3 * i + c)]) / 255.0f - 0.5f) / 0.5f;
-    });
     GPEN_RETURN_IF_ERROR(net.forward(make_view(input.data(), 1, 3, answer.side, answer.side),
                                      make_view(answer.scores.data(), 1, answer.classes, answer.side, answer.side),
                                      TensorView())

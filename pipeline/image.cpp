@@ -156,12 +156,6 @@ Result<Image> decode(Bytes file, const LoadOptions& options) {
   return image;
 }
 
-void append_bytes(void* context, void* data, int size) {
-  auto* out = static_cast<std::vector<uint8_t>*>(context);
-  const auto* bytes = static_cast<const uint8_t*>(data);
-  out->insert(out->end(), bytes, bytes + size);
-}
-
 std::vector<uint8_t> interleave_alpha(const Image& image) {
   std::vector<uint8_t> rgba(static_cast<size_t>(image.pixels()) * 4);
   for (size_t i = 0; i < image.alpha.size(); ++i) {
@@ -290,7 +284,7 @@ Result<std::vector<uint8_t>> write_bmp(const Image& image, const Density& densit
   const std::vector<uint8_t> rgba = with_alpha ? interleave_alpha(image) : std::vector<uint8_t>();
   std::vector<uint8_t> out;
   const StbWriterGuard release;
-  if (stbi_write_bmp_to_func(append_bytes, &out, image.width, image.height, channels,
+  if (stbi_write_bmp_to_func(append_stb_bytes, &out, image.width, image.height, channels,
                              with_alpha ? rgba.data() : image.rgb.data()) == 0)
     return fail(Code::memory, "out of memory while writing a bmp");
   if (!density.empty() && density.unit != Density::Unit::none) {

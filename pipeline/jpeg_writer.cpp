@@ -12,14 +12,6 @@
 
 namespace gpen {
 
-namespace {
-void append_bytes(void* context, void* data, int size) {
-  auto* out = static_cast<std::vector<uint8_t>*>(context);
-  const auto* bytes = static_cast<const uint8_t*>(data);
-  out->insert(out->end(), bytes, bytes + size);
-}
-}  // namespace
-
 Result<std::vector<uint8_t>> write_jpeg(const Image& image, bool gray, int quality, const Metadata& metadata) {
   if (image.width > 65535 || image.height > 65535)
     return fail(Code::io, "JPEG cannot hold ", image.width, "x", image.height, " pixels (65535 at most): use PNG");
@@ -28,7 +20,7 @@ Result<std::vector<uint8_t>> write_jpeg(const Image& image, bool gray, int quali
   if (gray) return with_metadata(write_gray_jpeg(luma_plane(image), image.width, image.height, quality), metadata, 1);
   std::vector<uint8_t> jpeg;
   const StbWriterGuard release;
-  if (stbi_write_jpg_to_func(append_bytes, &jpeg, image.width, image.height, 3, image.rgb.data(), quality) == 0)
+  if (stbi_write_jpg_to_func(append_stb_bytes, &jpeg, image.width, image.height, 3, image.rgb.data(), quality) == 0)
     return fail(Code::memory, "out of memory while writing a jpg");
   return with_metadata(jpeg, metadata, 3);
 }

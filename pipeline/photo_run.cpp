@@ -6,21 +6,12 @@
 #include "pipeline/aligned_face.h"
 #include "pipeline/device_background.h"
 #include "pipeline/drawing.h"
+#include "pipeline/parser_input.h"
 #include "pipeline/stage_timer.h"
 
 namespace gpen {
 
 namespace {
-
-// Where a pixel of the photo lies on a picture `scale` times as large, and back (half-pixel centres).
-Point enlarged(Point p, double scale) { return {(p.x + 0.5) * scale - 0.5, (p.y + 0.5) * scale - 0.5}; }
-Face enlarged(const Face& f, double scale) {
-  Face out = f;
-  const Point a = enlarged(Point{f.box.x0, f.box.y0}, scale), b = enlarged(Point{f.box.x1, f.box.y1}, scale);
-  out.box = {a.x, a.y, b.x, b.y};
-  for (Point& p : out.landmarks) p = enlarged(p, scale);
-  return out;
-}
 
 // What to inpaint is pure white: a sample of the crop that a white pixel was mixed into is made white.
 void mark_holes(const Image& picture, const Affine& to_picture, Image* crop, ThreadPool& pool) {
@@ -153,12 +144,11 @@ Result<Plane> PhotoRun::parse(size_t index, const AlignedFace& face) {
   const StageTimer timer(&result_.times, "parse");
   const ParseNetArch& arch = models_.parser->arch();
   const int64_t plane = int64_t{arch.size} * arch.size;
-  std::vector<float> resized(static_cast<size_t>(3 * plane)), input(resized.size());
+  std::vector<float> resized(static_cast<size_t>(3 * plane));
   std::vector<float> logits(static_cast<size_t>(arch.classes * plane));
-  resize_bilinear(view(face.restored), Pixels<float>{resized.data(), arch.size, arch.size, 3}, pool_);
-  for (int64_t c = 0; c < 3; ++c)
-    for (int64_t i = 0; i < plane; ++i)
-      input[static_cast<size_t>(c * plane + i)] = (resized[static_cast<size_t>(3 * i + c)] / 255.0f - 0.5f) / 0.5f;
+  const Pixels<float> resized_view{resized.data(), arch.size, arch.size, 3};
+  resize_bilinear(view(face.restored), resized_view, pool_);
+  std::vector<float> input = parser_planes<float>(resized_view, pool_);
   GPEN_RETURN_IF_ERROR(models_.parser->forward(make_view(input.data(), 1, 3, arch.size, arch.size),
                                                make_view(logits.data(), 1, arch.classes, arch.size, arch.size),
                                                TensorView()));

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <vector>
 
 namespace gpen {
 namespace {
@@ -85,6 +86,12 @@ void release_stb_writer() {
 #pragma GCC diagnostic pop
 
 namespace gpen {
+
+void append_stb_bytes(void* context, void* data, int size) {
+  auto* out = static_cast<std::vector<uint8_t>*>(context);
+  const auto* bytes = static_cast<const uint8_t*>(data);
+  out->insert(out->end(), bytes, bytes + size);
+}
 
 // stb_image takes every CMYK picture for an inverted one, as Adobe writes them.
 uint8_t* decode_jpeg_components(const uint8_t* file, int length, int* width, int* height) {

@@ -12,6 +12,8 @@ void set_stb_allocation_limit(size_t bytes);
 uint8_t* decode_jpeg_components(const uint8_t* file, int length, int* width, int* height);
 // Whether stb_image was refused memory within that limit since it was set.
 bool stb_lacked_memory();
+// For stb_image_write: context is the std::vector<uint8_t> that what it writes is appended to.
+void append_stb_bytes(void* context, void* data, int size);
 // stb_image_write cannot do with less than it asks for: without memory it throws std::bad_alloc. Whoever catches that,
 // or what a write callback throws, gives back here what the interrupted function of this thread holds.
 void release_stb_writer();

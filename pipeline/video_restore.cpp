@@ -44,14 +44,6 @@ void apply_changes(const Image& before, const Image& after, std::vector<uint16_t
   }
 }
 
-Face enlarged(const Face& face, double scale) {
-  const auto at = [scale](double v) { return (v + 0.5) * scale - 0.5; };
-  Face out = face;
-  for (Point& p : out.landmarks) p = {at(p.x), at(p.y)};
-  out.box = {at(face.box.x0), at(face.box.y0), at(face.box.x1), at(face.box.y1)};
-  return out;
-}
-
 }  // namespace
 
 VideoRestorer::VideoRestorer(Restorer* restorer, const VideoRestoreOptions& options, Sink sink)

@@ -35,9 +35,8 @@ struct Items {
   std::mutex mutex;
   std::map<size_t, int64_t> there;  // read or being read, and not handed over
   std::vector<size_t> begun;
-  int64_t most = 0;          // of several together
-  int64_t most_reading = 0;  // of those alone that were being read, several together
-  size_t readers = 0, most_readers = 0;
+  int64_t most_reading = 0;                           // of those alone that were being read, several together
+  size_t readers = 0, most_readers = 0, weighty = 0;  // weighty: the readers whose items weigh anything
   int64_t being_read = 0;
 
   int64_t sum() const {
@@ -52,12 +51,14 @@ struct Items {
       there[item] = items[item].weight;
       being_read += items[item].weight;
       most_readers = std::max(most_readers, ++readers);
-      if (readers > 1) most_reading = std::max(most_reading, being_read);
+      weighty += items[item].weight > 0;
+      if (weighty > 1) most_reading = std::max(most_reading, being_read);
     }
     if (reading.count() > 0)
       std::this_thread::sleep_for(milliseconds(static_cast<int>(item * 7919) % reading.count() + 1));
     const std::lock_guard lock(mutex);
     --readers;
+    weighty -= items[item].weight > 0;
     being_read -= items[item].weight;
     there.erase(item);
     if (items[item].width == 0) return std::nullopt;

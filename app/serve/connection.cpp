@@ -8,11 +8,6 @@
 namespace gpen::serve {
 namespace {
 
-using Clock = ConnectionStream::Clock;
-
-Clock::time_point after(double seconds) {
-  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-}
 double seconds_until(Clock::time_point t) { return std::chrono::duration<double>(t - Clock::now()).count(); }
 
 void address_of(int (*get)(int, sockaddr*, socklen_t*), int sock, std::string* ip, int* port) {

@@ -1,14 +1,12 @@
 // One connection's bytes, with limits on their number and on the time they take.
 #pragma once
-#include <chrono>
-
+#include "app/serve/clock.h"
 #include "app/serve/http_server.h"
 
 namespace gpen::serve {
 
 class ConnectionStream : public httplib::Stream {
  public:
-  using Clock = std::chrono::steady_clock;
   // stop: ends waiting for the next request. All of them must outlive the stream.
   ConnectionStream(int sock, const HttpLimits& limits, const std::atomic<bool>& stop)
       : sock_(sock), limits_(limits), stop_(stop) {}

@@ -1,7 +1,6 @@
 // One piece of work that a client asked for, and what has become of it.
 #pragma once
 #include <atomic>
-#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,11 +8,10 @@
 
 #include "app/serve/answer.h"
 #include "app/serve/byte_budget.h"
+#include "app/serve/clock.h"
 #include "pipeline/restore.h"
 
 namespace gpen::serve {
-
-using Clock = std::chrono::steady_clock;
 
 // A picture as it came: bytes of a request's body, which is kept whole instead of copied.
 struct Upload {

@@ -6,7 +6,10 @@
 
 namespace gpen {
 
-inline constexpr int kOldestCudaCapability = 75;  // DeviceInfo::capability that open_cuda_device() takes
+// DeviceInfo::capability that open_cuda_device() takes: the oldest with tensor cores for half precision.
+inline constexpr int kOldestCudaCapability = 75;
+// The oldest with tensor cores for tf32 and bf16.
+inline constexpr int kTf32AndBf16Capability = 80;
 // Whether this build has kernels for CUDA devices at all.
 bool has_cuda_backend();
 // The usable devices. Code::device with the reason when there is none: no driver, a driver too old for this build, no

@@ -4,6 +4,7 @@
 // rounding differ, so results are compared with tolerances. Sums in half precision are rounded once per instruction.
 #pragma once
 #include "runtime/gpu/gpu.h"
+#include "runtime/tf32.h"
 
 namespace gpen::gpu::emulation {
 
@@ -149,12 +150,7 @@ inline void mma_m16n8k8_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32
   for (int i = 0; i < 4; ++i) d[i] = sums.d[i];
 }
 
-inline uint32_t round_to_tf32(float x) {
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fffffffu;
-  if ((bits & 0x7fffffffu) == 0x7f800000u) return bits;
-  return (bits + 0x1000u) & 0xffffe000u;
-}
+inline uint32_t round_to_tf32(float x) { return float_to_tf32(x); }
 
 }  // namespace GPEN_GPU_BUILD
 }  // namespace gpen::gpu

@@ -30,9 +30,12 @@ grep -q 'ImportError: .*GPEN_LIBRARY.*/nowhere/libgpen.so' error.txt || fail "$(
   echo "pip install is not tested: needs python3-pip and python3-setuptools"
   exit 0
 }
-"$python" -m pip install --quiet --no-index --no-deps --no-build-isolation --target pip source 2>pip.txt || {
+# Of the folder (a bare name would be looked up in an index), without a network.
+"$python" -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --target pip \
+  ./source 2>pip.txt || {
   cat pip.txt
   fail "pip install"
 }
-[ "$(clean PYTHONPATH=pip GPEN_LIBRARY="$libdir/libgpen.so.0" "$python" -c 'import gpen; print(gpen.__version__)')" = "$VERSION" ] ||
-  fail "the module that pip installed"
+[ -f "pip/gpen-$VERSION.dist-info/METADATA" ] || fail "pip does not know the version: $(ls pip)"
+clean PYTHONPATH="$PWD/pip" PYTHONDONTWRITEBYTECODE=1 GPEN_LIBRARY="$libdir/libgpen.so.0" VERSION="$VERSION" \
+  "$python" "$SOURCE/tests/package/check_python.py" "$SOURCE/examples"

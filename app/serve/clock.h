@@ -1,0 +1,13 @@
+// The clock of deadlines.
+#pragma once
+#include <chrono>
+
+namespace gpen::serve {
+
+using Clock = std::chrono::steady_clock;
+
+inline Clock::time_point after(double seconds) {
+  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+}  // namespace gpen::serve
