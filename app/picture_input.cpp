@@ -4,8 +4,10 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "app/interrupt.h"
 
@@ -37,6 +39,22 @@ Result<Image> read_picture(const Input& input) {
   if (!input.from_stdin()) return load_image(input.path);
   GPEN_ASSIGN(const std::vector<uint8_t> bytes, read_stdin(LoadOptions().max_file_bytes));
   return load_image(bytes, input.name);
+}
+
+int64_t picture_weight(const Input& input) {
+  constexpr int64_t kAlone = std::numeric_limits<int64_t>::max() / 4;
+  if (input.from_stdin()) return kAlone;
+  std::error_code error;
+  const bool regular = fs::is_regular_file(input.path, error);
+  if (error) return 0;
+  if (!regular) return kAlone;  // a pipe: looking at it would take away what it gives
+  const uint64_t file_bytes = fs::file_size(input.path, error);
+  if (error) return 0;
+  const Result<ImageSize> size = image_size(input.path);
+  const LoadOptions limits;
+  if (!size.ok() || size->pixels() > limits.max_pixels)
+    return static_cast<int64_t>(std::min<uint64_t>(file_bytes, limits.max_file_bytes));
+  return decoding_bytes(*size, file_bytes);
 }
 
 Result<Example> bundled_example() {

@@ -1,5 +1,5 @@
 // Threads that read what comes next, and threads that write what is done, beside those that compute. Both hold a
-// bounded amount, measured in pixels.
+// bounded number of bytes. What is larger than the bound goes through when nothing else is held.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -26,10 +26,12 @@ class ReadAhead {
  public:
   struct Options {
     size_t items = 0;
-    size_t threads = 1;       // 0, or none that the system starts: next() reads itself
-    int64_t most_pixels = 0;  // of pictures kept; another is begun only below that
-    // Called by several threads, once for each item, in order of their begin. None: the item needs nothing more. Must
-    // not throw.
+    size_t threads = 1;      // 0, or none that the system starts: next() reads itself
+    int64_t most_bytes = 0;  // that the pictures being read and those that are kept take together
+    // Both are called by several threads, once for each item, and must not throw. weigh: the bytes that reading the
+    // item takes, as far as can be told beforehand; they are set aside before read() begins (in the order of the
+    // items), and what the picture turned out to take once it has ended. read: none, when the item needs nothing more.
+    std::function<int64_t(size_t item)> weigh;
     std::function<std::optional<ReadPhoto>(size_t item)> read;
     std::function<bool()> stop;  // asked before each item: no more
   };
@@ -39,8 +41,9 @@ class ReadAhead {
   ReadAhead& operator=(const ReadAhead&) = delete;
 
   // The next pictures, those with the smallest indices first: all that are there already, but no more than `photos` and
-  // no more than `pixels` together (one at least, whatever its size). Waits for the first. Empty: no item is left.
-  std::vector<ReadPhoto> next(size_t photos, int64_t pixels);
+  // no more than `bytes` together (one at least, whatever its size). They are the caller's from then on and count no
+  // longer. Waits for the first. Empty: no item is left.
+  std::vector<ReadPhoto> next(size_t photos, int64_t bytes);
 
  private:
   void serve();
@@ -50,8 +53,10 @@ class ReadAhead {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<size_t, ReadPhoto> ready_;
-  size_t begun_ = 0, reading_ = 0;
-  int64_t pixels_ = 0;  // in ready_
+  size_t taken_ = 0;      // items that a thread has taken, from the first one on
+  size_t begun_ = 0;      // of those, the ones whose bytes are set aside
+  size_t in_hand_ = 0;    // taken and neither ready nor done with
+  int64_t reserved_ = 0;  // by what is being read, and in ready_
   bool closed_ = false;
   std::vector<std::thread> threads_;
 };
@@ -59,29 +64,29 @@ class ReadAhead {
 // Does tasks in the order they come.
 class WriteBehind {
  public:
-  // threads: 0, or none that the system starts: put() does the task itself. most_pixels: of tasks that wait.
-  WriteBehind(size_t threads, int64_t most_pixels);
+  // threads: 0, or none that the system starts: put() does the task itself. most_bytes: of tasks that are not done.
+  WriteBehind(size_t threads, int64_t most_bytes);
   ~WriteBehind() { finish(); }
   WriteBehind(const WriteBehind&) = delete;
   WriteBehind& operator=(const WriteBehind&) = delete;
 
-  // Waits while there is too much to do already. The task must not throw.
-  void put(int64_t pixels, std::function<void()> task);
+  // bytes: that the task holds and takes. Waits while they do not fit. The task must not throw.
+  void put(int64_t bytes, std::function<void()> task);
   // Waits until everything is done; nothing comes after it.
   void finish();
 
  private:
   struct Task {
-    int64_t pixels;
+    int64_t bytes;
     std::function<void()> work;
   };
   void serve();
 
-  const int64_t most_pixels_;
+  const int64_t most_bytes_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> tasks_;
-  int64_t pixels_ = 0;  // of tasks that are not done
+  int64_t bytes_ = 0;  // of tasks that are not done
   bool closed_ = false;
   std::vector<std::thread> threads_;
 };

@@ -10,6 +10,7 @@
 #include "app/command.h"
 #include "app/input_list.h"
 #include "app/interrupt.h"
+#include "app/output_folder.h"
 #include "app/picture_input.h"
 #include "app/restore_batch.h"
 #include "app/restore_outputs.h"
@@ -51,44 +52,6 @@ Status check_outputs(const RestoreRun& run) {
   }
   for (const std::string& report : {a.json, a.jsonl})
     if (!report.empty() && report != "-") GPEN_RETURN_IF_ERROR(add(report));
-  return {};
-}
-
-bool begins_with(const fs::path& path, const fs::path& start) {
-  return std::mismatch(start.begin(), start.end(), path.begin(), path.end()).first == start.end();
-}
-
-// Where `folder` lies below `top`, links followed; empty: not below it, or `top` itself.
-fs::path place_below(const fs::path& top, const fs::path& folder) {
-  std::error_code error;
-  const auto resolved = [&error](const fs::path& path) {
-    const fs::path whole = error ? fs::path() : fs::weakly_canonical(fs::absolute(path), error);
-    return whole.has_filename() ? whole : whole.parent_path();  // without a slash at its end
-  };
-  const fs::path whole_top = resolved(top), whole = resolved(folder);
-  if (error || whole == whole_top || !begins_with(whole, whole_top)) return {};
-  return whole.lexically_relative(whole_top);
-}
-
-// With --recursive an output folder inside of an input folder is no input, else a second run would restore what the
-// first one has written. A file that was named itself stays one.
-Status leave_out_outputs(const RestoreArguments& a, InputSet* inputs) {
-  if (!a.recursive || a.output.empty() || a.writes_to_stdout()) return {};
-  std::map<fs::path, fs::path> outputs;  // by the input folder: the output folder in it, or empty
-  const size_t left_out = std::erase_if(inputs->items, [&](const Input& input) {
-    if (input.top.empty()) return false;
-    const auto [found, fresh] = outputs.try_emplace(input.top);
-    if (fresh) {
-      const fs::path below = place_below(input.top, a.output);
-      if (!below.empty()) found->second = (input.top / below).lexically_normal();
-    }
-    return !found->second.empty() && begins_with(input.path.lexically_normal(), found->second);
-  });
-  if (inputs->items.empty() && left_out > 0)
-    return fail(Code::usage, "-o ", a.output, ": all ", left_out,
-                " pictures of the input lie in this folder, which is left out of it; name another folder");
-  if (left_out > 0)
-    std::fprintf(stderr, "gpen: %zu pictures in %s, the output folder, are left out\n", left_out, a.output.c_str());
   return {};
 }
 
@@ -155,7 +118,7 @@ Result<RestoreRun> prepare(const RestoreArguments& arguments) {
     GPEN_RETURN_IF_ERROR(add_list(a.list, a.null, a.recursive, &run.inputs));
     drop_repeated(&run.inputs);
   }
-  GPEN_RETURN_IF_ERROR(leave_out_outputs(a, &run.inputs));
+  if (a.recursive) GPEN_RETURN_IF_ERROR(leave_out_outputs(a.output, &run.inputs));
   if (!a.faces.empty()) {
     if (run.inputs.items.size() > 1)
       return fail(Code::usage, "--faces ", a.faces, ": landmarks belong to one photo, these are ",
@@ -221,8 +184,9 @@ Result<ExitCode> restore(const RestoreArguments& arguments) {
     return {};
   };
   const size_t photos = run.inputs.items.size();
-  if (photos == 0) {  // a shard without photos
+  if (photos == 0) {  // a shard without photos: its reports say so, and no network is needed for it
     GPEN_RETURN_IF_ERROR(open_lines());
+    if (!a.json.empty()) GPEN_RETURN_IF_ERROR(write_json(to_json(LoadedModels(), a, "", {}), a.json));
     return kDone;
   }
   GPEN_ASSIGN(const std::vector<Processor> places, a.compute.processors(photos));

@@ -23,16 +23,27 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-// Pixels that are held at once: 3 bytes each while they wait, some 16 while their faces are restored.
-constexpr int64_t kPixelsAhead = 32'000'000;
-constexpr int64_t kPixelsBehind = 32'000'000;
-constexpr int64_t kPixelsTogether = 16'000'000;
+// What pictures that are read and wait, and results that wait and are written, may take: enough for each thread to have
+// a photo of some 7 megapixels in its hands. A picture larger than all of it goes alone.
+constexpr int64_t kBytes = int64_t{128} << 20, kBytesOfThread = int64_t{64} << 20;
+// Of pictures whose faces are restored together: some five times as much while they are.
+constexpr int64_t kBytesTogether = int64_t{48} << 20;
 // Photos whose faces share batches: on the processor enough to fill some, on a device more. What is restored
 // is written when the group is done, so a larger one would wait longer, and lose more when the program is killed.
 constexpr size_t kPhotosTogether = 8, kPhotosTogetherOnDevice = 16;
 
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// What a result takes until it is written: its pictures, and beside them one of them encoded and what the encoder makes
+// of it on its way.
+int64_t writing_bytes(const RestoreResult& result) {
+  int64_t bytes = held_bytes(result.image) + held_bytes(result.comparison);
+  const int64_t largest = std::max(held_bytes(result.image), held_bytes(result.comparison));
+  for (const auto* pictures : {&result.crops, &result.restored})
+    for (const Image& picture : *pictures) bytes += held_bytes(picture);
+  return bytes + 2 * largest;
 }
 
 // Threads that read, and as many that write, beside those that compute. As many as there are cores, so that none is
@@ -61,9 +72,10 @@ class Batch {
   Result<BatchResult> all() {
     const Clock::time_point start = Clock::now();
     {
-      WriteBehind writer(threads_, kPixelsBehind);
-      ReadAhead reader(
-          {reports_.size(), threads_, kPixelsAhead, [this](size_t photo) { return read(photo); }, interrupted});
+      const int64_t most_bytes = kBytes + kBytesOfThread * static_cast<int64_t>(threads_);
+      WriteBehind writer(threads_, most_bytes);
+      ReadAhead reader({reports_.size(), threads_, most_bytes, [this](size_t photo) { return weigh(photo); },
+                        [this](size_t photo) { return read(photo); }, interrupted});
       const auto work = [&](size_t place, size_t) {
         serve(restorers_[place], reader, writer);
         return true;
@@ -81,6 +93,7 @@ class Batch {
  private:
   // Why the photo needs nothing; empty: it does.
   std::string why_skip(const PhotoReport& report) const;
+  int64_t weigh(size_t photo) const;
   std::optional<ReadPhoto> read(size_t photo);
   void serve(Restorer& restorer, ReadAhead& reader, WriteBehind& writer);
   std::vector<Result<RestoreResult>> restore(Restorer& restorer, const std::vector<ReadPhoto>& group);
@@ -138,6 +151,15 @@ std::string Batch::why_skip(const PhotoReport& report) const {
   return faceless ? "an earlier run found no face in it" : "";
 }
 
+// Any thread. What read() leaves alone needs no room; when the two see different files, the picture counts as it is.
+int64_t Batch::weigh(size_t photo) const {
+  try {
+    return why_skip(begin_report(photo)).empty() ? picture_weight(run_.inputs.items[photo]) : 0;
+  } catch (const std::bad_alloc&) {
+    return 0;  // read() will say so
+  }
+}
+
 // Any thread.
 std::optional<ReadPhoto> Batch::read(size_t photo) {
   PhotoReport report = begin_report(photo);
@@ -185,7 +207,7 @@ void Batch::serve(Restorer& restorer, ReadAhead& reader, WriteBehind& writer) {
   // An upscaled background takes far longer than a face: nothing is gained by waiting for others.
   if (models.upscaler != nullptr) most = 1;
   for (;;) {
-    std::vector<ReadPhoto> group = reader.next(most, kPixelsTogether);
+    std::vector<ReadPhoto> group = reader.next(most, kBytesTogether);
     if (group.empty() || interrupted()) return;
     std::vector<Result<RestoreResult>> results = restore(restorer, group);
     restored_ += group.size();
@@ -204,10 +226,10 @@ void Batch::serve(Restorer& restorer, ReadAhead& reader, WriteBehind& writer) {
         settle(photo, *report, results[i].status().in(report->input));
         continue;
       }
-      const int64_t pixels = results[i]->image.pixels() + results[i]->comparison.pixels();
+      const int64_t bytes = writing_bytes(*results[i]);
       auto result = std::make_shared<RestoreResult>(std::move(results[i]).value());
       group[i].picture = Image();
-      writer.put(pixels, [this, photo, report, result] {
+      writer.put(bytes, [this, photo, report, result] {
         Status status;
         try {
           status = write(photo, *result, report.get());

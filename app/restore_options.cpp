@@ -90,9 +90,8 @@ void RestoreArguments::add_to(CLI::App* sub) {
   photo.add_to(sub);
   video.add_to(sub);
   compute.add_to(sub);
-  for (const char* name :
-       {"--format", "--quality", "--faces", "--aligned", "--compare", "--save-faces", "--recursive", "--jsonl",
-        "--list", "--shard", "--gray", "--preset", "--strip-metadata", "--angles", "--timings"})
+  for (const char* name : {"--format", "--quality", "--faces", "--aligned", "--compare", "--save-faces", "--jsonl",
+                           "--list", "--shard", "--gray", "--preset", "--strip-metadata", "--angles", "--timings"})
     photos_only.push_back(sub->get_option(name));
   whole_photo = {sr_option, scale_option, tile_option, parser_option, faces_option, boxes_option};
 }

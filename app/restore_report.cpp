@@ -121,13 +121,13 @@ Json to_json(const LoadedModels& models, const RestoreArguments& arguments, cons
     skipped += report.state == PhotoReport::State::skipped;
     failed += report.state == PhotoReport::State::failed || report.state == PhotoReport::State::no_face;
   }
-  const auto name = [](const std::string& model) { return model.empty() ? Json() : Json(model); };
+  const auto name = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
   return {{"model", name(models.gpen)},
-          {"size", models.size},
+          {"size", models.size > 0 ? Json(models.size) : Json()},
           {"detector", name(models.detector)},
           {"parser", name(models.parser)},
           {"sr", name(models.upscaler)},
-          {"device", device},
+          {"device", name(device)},
           {"precision", arguments.compute.precision},
           {"isa", isa_name()},
           {"task", arguments.task},

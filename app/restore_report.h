@@ -34,7 +34,8 @@ std::string timing_lines(const PhotoReport& report);
 // undone. The rate is that of the photos done.
 std::string batch_summary(const std::vector<PhotoReport>& reports, size_t left, double seconds);
 Json to_json(const PhotoReport& report);
-// device: "cpu", or the names of the devices that computed: "cuda:0", "cuda:0,cuda:1".
+// device: "cpu", or the names of the devices that computed: "cuda:0", "cuda:0,cuda:1"; empty, as
+// are the models: there was nothing to compute.
 Json to_json(const LoadedModels& models, const RestoreArguments& arguments, const std::string& device,
              const std::vector<PhotoReport>& reports);
 

@@ -6,6 +6,7 @@
 
 #include "app/command.h"
 #include "app/interrupt.h"
+#include "app/output_folder.h"
 #include "app/progress.h"
 #include "app/restore_one_video.h"
 #include "app/video_parts.h"
@@ -36,11 +37,11 @@ Result<std::vector<VideoJob>> plan_jobs(const RestoreArguments& a, const InputSe
   for (const Input& input : inputs.items) {
     fs::path output = a.output;
     if (a.output.empty()) {
-      output = with_video_ending("output_" + input.path.filename().string());
+      output = input.folder / with_video_ending("output_" + input.path.filename().string());
     } else if (to_folder || inputs.several) {
-      output = fs::path(a.output) / with_video_ending(input.path.filename());
-      GPEN_RETURN_IF_ERROR(make_folder(a.output));
+      output = a.output / input.folder / with_video_ending(input.path.filename());
     }
+    if (output != a.output) GPEN_RETURN_IF_ERROR(make_folder(output.parent_path()));
     GPEN_RETURN_IF_ERROR(video_container(output).status());
     GPEN_RETURN_IF_ERROR(folder_is_writable(output));
     GPEN_RETURN_IF_ERROR(kept.check(output));
@@ -156,7 +157,8 @@ Result<ExitCode> restore_videos(const RestoreArguments& given) {
   GPEN_RETURN_IF_ERROR(a.complete());
   GPEN_RETURN_IF_ERROR(check_for_videos(a));
   GPEN_RETURN_IF_ERROR(a.check());
-  GPEN_ASSIGN(const InputSet inputs, collect_inputs(a.inputs, a.recursive));
+  GPEN_ASSIGN(InputSet inputs, collect_inputs(a.inputs, a.recursive));
+  if (a.recursive) GPEN_RETURN_IF_ERROR(leave_out_outputs(a.output, &inputs));
   GPEN_ASSIGN(std::vector<VideoJob> jobs, plan_jobs(a, inputs));
   GPEN_ASSIGN(const VideoTools tools, find_video_tools());
   GPEN_ASSIGN(const Processor where, a.compute.processor());

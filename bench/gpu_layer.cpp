@@ -186,6 +186,7 @@ ConvWork GpuLayer::work() const {
     w.stride = g.stride;
     w.shift = g.upsample == 2 ? 1 : 0;
     w.steps = 9 * (x_chunks + feature_chunks);
+    w.blur = p.kind == Kind::down;
   }
   return w;
 }

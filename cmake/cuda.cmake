@@ -27,6 +27,8 @@ if(NOT GPEN_CUDA STREQUAL OFF)
     if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
       string(APPEND CMAKE_CUDA_FLAGS " --compress-mode=size")
     endif()
+    # Errors name the file of a kernel as it lies in the source folder, and the program does not know where that was.
+    string(APPEND CMAKE_CUDA_FLAGS " -Xcompiler=-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
     set(GPEN_WITH_CUDA ON)
     message(STATUS "CUDA backend: nvcc ${CMAKE_CUDA_COMPILER_VERSION} for ${GPEN_CUDA_ARCHITECTURES}")
   elseif(GPEN_CUDA STREQUAL ON)

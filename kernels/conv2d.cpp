@@ -6,6 +6,7 @@
 #include "kernels/conv2d_impl.h"
 #include "kernels/gpu_kernels.h"
 #include "kernels/isa.h"
+#include "kernels/to_rgb.h"
 #include "kernels/transform_gemm.h"
 #include "runtime/bfloat16.h"
 
@@ -240,14 +241,14 @@ void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const
   assert(in.x.w * g.upsample + 2 * (g.pad + g.blur_pad) - (g.blur_pad > 0 ? 3 : 0) >= g.kernel_w);
   assert(ep.residual.c == 0 || ep.residual.same_shape(y));
   assert(ep.residual2.c == 0 || ep.residual2.same_shape(y));
-  if (exec.device != nullptr)
-    exec.device->kernels().conv2d(exec, weights, in, ep, y);
-  else if (w.algorithm == ConvAlgorithm::winograd4x4)
+  if (exec.device != nullptr) return exec.device->kernels().conv2d(exec, weights, in, ep, y);
+  if (w.algorithm == ConvAlgorithm::winograd4x4)
     conv2d_winograd(exec, w, in, ep, y);
   else if (w.algorithm == ConvAlgorithm::nested3x2)
     conv2d_nested(exec, w, in, ep, y);
   else
     conv2d_direct(exec, w, in, ep, y);
+  if (ep.rgb != nullptr) to_rgb_of(exec, *ep.rgb, y);
 }
 
 }  // namespace gpen

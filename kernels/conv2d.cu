@@ -1,17 +1,16 @@
 // conv2d on a device: the convolution as a matrix product (conv_gemm_kernel.h). The encoder's blurred convolutions blur
-// into a scratch picture first.
+// into a scratch picture first, or while they load (conv_blurred_kernel.h).
 #include <algorithm>
 
 #include "kernels/conv2d_impl.h"
 #include "kernels/conv_gemm_device.h"
 #include "kernels/conv_plans.h"
 #include "kernels/gpu_functions.h"
+#include "kernels/to_rgb.h"
 
 namespace gpen::GPEN_GPU_NS {
 
-namespace {
-
-ConvWork work_of(const ConvGemm& problem, Precision precision, int64_t steps) {
+ConvWork work_of(const ConvGemm& problem, Precision precision, int64_t steps, bool blurred) {
   ConvWork work;
   work.phases = problem.phases;
   for (int i = 0; i < problem.phases; ++i) {
@@ -24,82 +23,76 @@ ConvWork work_of(const ConvGemm& problem, Precision precision, int64_t steps) {
   work.shift = problem.shift;
   const int chunk = GpuConvWeights::kChunkBytes / static_cast<int>(size_of(storage_of(precision)));
   work.coefficient_bytes = static_cast<size_t>((problem.x.chunks + 2 * problem.feature.chunks) * chunk) * sizeof(float);
+  work.blur = blurred;
+  // A feature wider than y itself would need more shared memory than the epilogue has.
+  work.rgb = problem.rgb.wanted && problem.rgb.feature.channels <= problem.out_channels;
   return work;
 }
 
-// Images of a launch: the counters are for all of them, and beyond the counters the batch is cut.
-int64_t images_at_once(const ConvWork& work, const ConvPlan& plan, int64_t images) {
-  if (plan.splits == 1) return images;
+void run_conv_gemm(Exec& exec, ConvGemm problem, Precision precision, const ConvPlan& plan) {
   const ConvTileShape shape = shape_of(plan.tile);
-  const int64_t counted = row_tiles(work, shape.rows) * ceil_div(work.out_channels, shape.columns);
-  return std::min(images, std::max<int64_t>(1, Device::kCounters / counted));
-}
-
-void launch(Device& device, ConvGemm problem, Precision precision, const ConvWork& work, const ConvPlan& plan,
-            float* partial) {
-  const int rows = shape_of(plan.tile).rows;
-  int first_tile = 0;
+  int64_t tiles = 0;
   for (int i = 0; i < problem.phases; ++i) {
-    problem.phase[i].first_tile = first_tile;
-    first_tile += static_cast<int>(ceil_div(work.rows[i], rows));
+    problem.phase[i].first_tile = static_cast<int>(tiles);
+    tiles += ceil_div(int64_t{problem.phase[i].out_h} * problem.phase[i].out_w, shape.rows);
   }
   problem.splits = plan.splits;
-  problem.counters = device.counters();
-  problem.partial = partial;
-  ConvGemmFn* const kernel = precision == Precision::fp16        ? conv_gemm_fp16
-                             : precision == Precision::bf16      ? conv_gemm_bf16
-                             : precision == Precision::tf32      ? conv_gemm_tf32
-                             : precision == Precision::fp16_fast ? conv_gemm_fp16_fast
-                                                                 : conv_gemm_fp32;
-  const int64_t all = problem.images, images = images_at_once(work, plan, all);
-  for (int64_t first = 0; first < all; first += images) {
-    problem.images = static_cast<int>(std::min(images, all - first));
-    kernel(device, images_from(problem, first, size_of(storage_of(precision))), plan.tile, first_tile);
+  problem.rgb.wanted = plan.rgb_in_epilogue;
+  problem.counters = exec.device->counters();
+  // The counters are for all images of a launch; beyond them the batch is cut.
+  const int64_t counted = tiles * ceil_div(problem.out_channels, shape.columns);
+  const int64_t at_once = plan.splits > 1 ? std::max<int64_t>(1, Device::kCounters / counted) : problem.images;
+  const int64_t images = std::min<int64_t>(problem.images, at_once);
+  Workspace::Handle partial;
+  if (plan.splits > 1)
+    problem.partial =
+        exec.ws.take(static_cast<size_t>(images * counted * plan.splits * shape.rows * shape.columns), &partial);
+  if (!exec.dry()) {
+    ConvGemmFn* const kernel = precision == Precision::fp16        ? conv_gemm_fp16
+                               : precision == Precision::bf16      ? conv_gemm_bf16
+                               : precision == Precision::tf32      ? conv_gemm_tf32
+                               : precision == Precision::fp16_fast ? conv_gemm_fp16_fast
+                                                                   : conv_gemm_fp32;
+    const int64_t all = problem.images;
+    problem.images = static_cast<int>(images);
+    for (int64_t first = 0; first < all; first += images) {
+      problem.images = static_cast<int>(std::min(images, all - first));
+      kernel(*exec.device, images_from(problem, first, size_of(storage_of(precision))), plan.tile, tiles);
+    }
   }
+  if (plan.splits > 1) exec.ws.give_back(partial);
+}
+
+namespace {
+
+ConvGemmRgb rgb_problem(const RgbOutput& output) {
+  const ToRgbWeights& w = *output.weights;
+  ConvGemmRgb p;
+  p.wanted = true;
+  p.store_y = !output.only_rgb;
+  if (w.feature_channels > 0) {
+    p.feature = part_of(output.in.feature, 0);
+    p.feature_bias = output.in.feature_bias;
+    p.feature_gain = output.in.feature_gain;
+  }
+  p.weight = w.weight.data();
+  p.style = output.in.in_scale;
+  p.skip = output.skip.data;
+  p.skip_stride = output.skip.batch_stride;
+  p.rgb = output.rgb.data;
+  p.rgb_stride = output.rgb.batch_stride;
+  for (int c = 0; c < 3; ++c) p.bias[c] = w.bias[c];
+  return p;
 }
 
 }  // namespace
-
-void run_conv_gemm(Exec& exec, const ConvGemm& problem, Precision precision, int64_t steps) {
-  const ConvWork work = work_of(problem, precision, steps);
-  Device& device = *exec.device;
-  const ConvPlan plan = choose_plan(work, precision, device);
-  Workspace::Handle handle;
-  float* partial = nullptr;
-  if (plan.splits > 1) {
-    const auto images = static_cast<size_t>(images_at_once(work, plan, problem.images));
-    partial = exec.ws.take(images * partial_floats(work, plan), &handle);
-  }
-  if (!exec.dry()) {
-    if (const ConvPlans* plans = device.conv_plans().get(); plans != nullptr && plans->trial != nullptr) {
-      int64_t height = 0;
-      for (int i = 0; i < problem.phases; ++i)
-        height =
-            std::max<int64_t>(height, (problem.phase[i].out_h - 1) * problem.out_step + problem.phase[i].y_offset + 1);
-      plans->trial({work, precision, plan, problem.images, problem.y.data, height * problem.y_width,
-                    problem.y.pixel_stride, problem.out_channels,
-                    [&](const ConvPlan& p, float* parts) { launch(device, problem, precision, work, p, parts); }});
-    }
-    launch(device, problem, precision, work, plan, partial);
-  }
-  if (plan.splits > 1) exec.ws.give_back(handle);
-}
 
 void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const ConvEpilogue& ep, TensorView y) {
   const GpuConvWeights& w = weights.impl().gpu;
   const ConvGeometry& g = weights.geometry();
   if (in.stem.weight != nullptr)
     return exec.device->note_error(fail(Code::internal, "conv2d: a device does not compute the stem on the way"));
-  ConvInput input = in;
-  Workspace::Handle blurred;
-  if (g.blur_pad > 0) {
-    input.x = exec.activation(in.x.n, in.x.c, in.x.h + 2 * g.blur_pad - 3, in.x.w + 2 * g.blur_pad - 3, &blurred);
-    blur_1331(exec, in.x, g.blur_pad, 1.f / 64, {}, input.x);
-  }
-  ConvGemm p = conv_problem(w, input, y);
-  p.shift = g.upsample == 2 ? 1 : 0;
-  p.logical_h = static_cast<int>(input.x.h) << p.shift;
-  p.logical_w = static_cast<int>(input.x.w) << p.shift;
+  ConvGemm p = conv_problem(w, in, y);
   p.stride = g.stride;
   p.pad = g.pad;
   p.reflect = g.pad_mode == PadMode::reflect;
@@ -116,8 +109,44 @@ void conv2d(Exec& exec, const Conv2dWeights& weights, const ConvInput& in, const
     for (int kx = 0; kx < g.kernel_w; ++kx)
       p.tap[ky * g.kernel_w + kx] = {static_cast<int8_t>(ky), static_cast<int8_t>(kx),
                                      static_cast<uint8_t>(ky * g.kernel_w + kx)};
-  run_conv_gemm(exec, p, w.precision, w.taps * w.chunks());
-  if (g.blur_pad > 0) exec.ws.give_back(blurred);
+  const bool plain = ep.residual.c == 0 && ep.residual2.c == 0, blurred = g.blur_pad > 0;
+  if (ep.rgb != nullptr && plain && !blurred) p.rgb = rgb_problem(*ep.rgb);
+  const bool could_blur = blurred && plain && g.kernel_h == 3 && g.kernel_w == 3 && g.stride == 2 && g.pad == 0 &&
+                          g.blur_pad == 2 && g.upsample == 1;
+  p.shift = g.upsample == 2 ? 1 : 0;
+
+  const auto convolve = [&](Exec& on, const TensorView& x, const ConvPlan& plan) {
+    p.x = part_of(x, w.x_chunks);
+    p.in_w = static_cast<int>(x.w);
+    p.logical_h = static_cast<int>(x.h) << p.shift;
+    p.logical_w = static_cast<int>(x.w) << p.shift;
+    if (!plan.blur_in_load)
+      run_conv_gemm(on, p, w.precision, plan);
+    else if (!on.dry())
+      conv_blurred(*on.device, p, w.precision, plan.tile);
+  };
+  const auto compute = [&](Exec& on, const ConvPlan& plan) {
+    if (blurred && !plan.blur_in_load) {
+      Workspace::Handle handle;
+      const TensorView x =
+          on.activation(in.x.n, in.x.c, in.x.h + 2 * g.blur_pad - 3, in.x.w + 2 * g.blur_pad - 3, &handle);
+      blur_1331(on, in.x, g.blur_pad, 1.f / 64, {}, x);
+      convolve(on, x, plan);
+      on.ws.give_back(handle);
+    } else {
+      convolve(on, in.x, plan);
+    }
+    if (ep.rgb != nullptr && !plan.rgb_in_epilogue) to_rgb_of(on, *ep.rgb, y);
+  };
+  const ConvWork work = work_of(p, w.precision, w.taps * w.chunks(), could_blur);
+  const ConvPlan plan = choose_plan(work, w.precision, *exec.device);
+  if (wants_trial(exec)) {
+    std::vector<ConvOutput> outputs;
+    if (ep.rgb == nullptr || !ep.rgb->only_rgb) outputs.push_back(output_of(y));
+    if (ep.rgb != nullptr) outputs.push_back(output_of(ep.rgb->rgb));
+    exec.device->conv_plans()->trial({exec, work, w.precision, plan, y.n, std::move(outputs), compute});
+  }
+  compute(exec, plan);
 }
 
 }  // namespace gpen::GPEN_GPU_NS

@@ -104,6 +104,8 @@ struct ConvInput {
   RgbStem stem;
 };
 
+struct RgbOutput;  // to_rgb.h
+
 struct ConvEpilogue {
   const float* out_scale = nullptr;  // [n][out_channels rounded up to 16], or null
   float slope = 1, gain = 1;
@@ -111,6 +113,7 @@ struct ConvEpilogue {
   float residual_slope = 1;
   TensorView residual2;
   float gain2 = 1;
+  const RgbOutput* rgb = nullptr;  // given: to_rgb of y as well
 };
 
 // y: n x out_channels x out_h x out_w, an activation; may alias residual or residual2 exactly, not x.

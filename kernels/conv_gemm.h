@@ -40,6 +40,23 @@ struct ConvGemmTap {
   uint8_t weights;  // its place in the packed weights
 };
 
+// to_rgb of the result in the same kernel (to_rgb.h): a single phase, all output channels in one tile, no splits, no
+// residuals.
+struct ConvGemmRgb {
+  bool wanted = false;   // the other fields hold what to_rgb needs
+  bool store_y = true;   // false: nobody else reads y
+  ConvGemmPart feature;  // of y's activation; channels 0: none
+  const float* feature_bias = nullptr;
+  float feature_gain = 1;
+  const float* weight = nullptr;  // ToRgbWeights::weight
+  const float* style = nullptr;   // [image][channels of y and feature]
+  const float* skip = nullptr;    // null: none
+  int64_t skip_stride = 0;
+  float* rgb = nullptr;
+  int64_t rgb_stride = 0;
+  float bias[3] = {0, 0, 0};
+};
+
 struct ConvGemm {
   static constexpr int kMaxTaps = 49, kMaxPhases = 4;
   ConvGemmPart x, feature;
@@ -64,6 +81,7 @@ struct ConvGemm {
   int phases = 1;
   ConvGemmPhase phase[kMaxPhases];
   ConvGemmTap tap[kMaxTaps];
+  ConvGemmRgb rgb;
 };
 
 // Tiles that the kernels are compiled for.
@@ -83,13 +101,29 @@ constexpr ConvTileShape shape_of(ConvTile t) {
   return kShapes[static_cast<int>(t)];
 }
 
-// How a convolution is divided among blocks.
+// How a convolution is computed.
 struct ConvPlan {
   ConvTile tile = ConvTile::m64n64;
   int splits = 1;
+  bool blur_in_load = false;     // of a blurred convolution: no blurred picture in memory (conv_blurred_kernel.h)
+  bool rgb_in_epilogue = false;  // to_rgb of the result in the same kernel, instead of one of its own behind it
   bool operator==(const ConvPlan&) const = default;
 };
 inline constexpr int kMostSplits = 16;
+
+// Shared memory of a block that blurs: the picture, the blurred picture, three tiles of weights.
+struct BlurPatch {
+  static constexpr int kRows = 8, kColumns = 16;  // output pixels
+  static constexpr int kBlurredRows = 2 * kRows + 1, kBlurredColumns = 2 * kColumns + 1;
+  static constexpr int kRawRows = kBlurredRows + 3, kRawColumns = kBlurredColumns + 3;
+  static constexpr int kPixelBytes = 64;  // of channels
+  static constexpr int kRawBytes = kRawRows * kRawColumns * kPixelBytes;
+  static constexpr int kBlurredBytes = kBlurredRows * kBlurredColumns * kPixelBytes;
+  static constexpr int kStages = 3;
+  static constexpr size_t shared_bytes(int columns, size_t coefficient_bytes) {
+    return static_cast<size_t>(kRawBytes + kBlurredBytes + kStages * columns * kPixelBytes) + coefficient_bytes;
+  }
+};
 
 // What the time of a convolution depends on, for one image: steps are chunks times taps of the longest phase. Does not
 // depend on the batch, so an image alone and in a batch gives the same bits.
@@ -101,24 +135,31 @@ struct ConvWork {
   int taps = 0;  // of the longest phase
   int stride = 1, shift = 0;
   size_t coefficient_bytes = 0;
+  bool blur = false;  // of the input is wanted, and may be computed while it is loaded
+  bool rgb = false;   // to_rgb of the result is wanted, and may be computed in the epilogue
   bool operator==(const ConvWork&) const = default;
 };
 int64_t row_tiles(const ConvWork& work, int rows);  // tiles of so many rows, over all phases
-// Floats of ConvGemm::partial for one image.
-size_t partial_floats(const ConvWork& work, const ConvPlan& plan);
 
 // Code::usage with the reason when a device cannot run the plan.
 Status check_plan(const ConvPlan& plan, const ConvWork& work, const DeviceInfo& device);
-// Every plan that is worth measuring: each tile that fits, with 1, 2, 4, 8 and 16 splits where there are so many steps.
+// Every plan that is worth measuring: each tile that fits, with 1, 2, 4, 8 and 16 splits where there are so many steps,
+// and with each fusion that it allows.
 std::vector<ConvPlan> candidate_plans(const ConvWork& work, const DeviceInfo& device);
 // By a model of the time.
 ConvPlan estimate_plan(const ConvWork& work, const DeviceInfo& device);
 // What a device's convolutions run with: a forced plan, else the one in the device's table (conv_plans.h), else the
 // estimate.
 ConvPlan choose_plan(const ConvWork& work, Precision precision, const Device& device);
+// Whether to_rgb can be in the epilogue of such a plan: the tile must hold all channels of its pixels.
+bool takes_rgb(const ConvWork& work, const ConvPlan& plan);
+// Whether such a plan's convolution can blur its input while it is loaded: with 128 rows, which are then 8 x 16 pixels,
+// without splits, and where the device's blocks have 92 (64 columns) or 104 KiB (128) of shared memory: sm_75 does not,
+// sm_86 and sm_89 have enough for 64 columns.
+bool takes_blur(const ConvWork& work, const ConvPlan& plan, const DeviceInfo& device);
 // For tests and benchmarks: every convolution from now on with this plan (with fewer splits where there are fewer
-// steps, with the smallest tile where a device lacks the shared memory); nullopt: chosen again. Not for use beside
-// running networks.
+// steps, with the smallest tile where a device lacks the shared memory, without fusions that it does not allow);
+// nullopt: chosen again. Not for use beside running networks.
 void force_conv_plan(std::optional<ConvPlan> plan);
 
 }  // namespace gpen

@@ -36,7 +36,7 @@ inline ConvGemm conv_problem(const GpuConvWeights& w, const ConvInput& in, const
   return p;
 }
 
-// The problem without its first images.
+// The problem without its first images; not for one with to_rgb, whose batch is never cut.
 inline ConvGemm images_from(ConvGemm p, int64_t first, int64_t element_bytes) {
   const auto skip = [&](const void* data, int64_t stride) {
     return data == nullptr ? nullptr : static_cast<const char*>(data) + first * stride * element_bytes;

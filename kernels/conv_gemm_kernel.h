@@ -5,6 +5,7 @@
 // through shared memory once more at the end, so that the epilogue reads and writes whole 16-byte pieces.
 #pragma once
 #include "kernels/conv_gemm.h"
+#include "kernels/conv_gemm_rgb.h"
 #include "kernels/conv_math.h"
 #include "kernels/gpu_elements.h"
 
@@ -65,15 +66,6 @@ __device__ __forceinline__ float load_coefficients(const ConvGemm& p, int image,
     bias[c] = c < p.feature.channels ? p.feature_bias[c] : 0.f;
   return power;
 }
-
-// One value of the result from its sum.
-struct ConvPoint {
-  float factor, bias, slope, gain;
-  __device__ __forceinline__ float operator()(float sum) const {
-    const float v = fmaf(sum, factor, bias);
-    return (v > 0 ? v : slope * v) * gain;
-  }
-};
 
 // Epilogue of a whole tile that lies in shared memory.
 template <class T, int kRows, int kColumns, int kPitch, int kThreads>
@@ -145,7 +137,7 @@ __device__ __forceinline__ bool add_parts(const ConvGemm& p, float* tile, size_t
   return true;
 }
 
-template <class Math, int kRows, int kColumns, int kWarpRows, int kWarpColumns, int kStages>
+template <class Math, int kRows, int kColumns, int kWarpRows, int kWarpColumns, int kStages, bool kRgb = false>
 __global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns) * 32)
     conv_gemm_kernel(const __grid_constant__ ConvGemm p) {
   using T = typename Math::Element;
@@ -247,7 +239,7 @@ __global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns
                             feature ? bias + (now.chunk - p.x.chunks) * kChunkChannels : nullptr, p.feature_gain,
                             inside + stage * kRows};
     const unsigned char* const a_tile = stages + stage * kStageBytes;
-    math.step(a_tile, a_tile + kRows * kRowBytes, warp_row, warp_column, lane, prologue);
+    math.step(StageTiles{a_tile, a_tile + kRows * kRowBytes}, warp_row, warp_column, lane, prologue);
     now.advance(chunks);
     stage = stage + 1 == kStages ? 0 : stage + 1;
   }
@@ -256,6 +248,15 @@ __global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns
 
   float* const tile = reinterpret_cast<float*>(stages);
   math.store(tile, kPitch, warp_row, warp_column, lane);
+  if constexpr (kRgb) {
+    static_assert(kRows * kPitch * 4 + kRgbSharedBytes<kRows, kColumns> <= kStages * kStageBytes);
+    float* const weights = tile + kRows * kPitch;
+    load_rgb_weights<kThreads>(p, weights, image, thread);
+    __syncthreads();
+    finish_tile_with_rgb<T, kRows, kPitch, kThreads>(p, tile, weights, weights + 6 * kColumns, image, first_pixel,
+                                                     power, thread);
+    return;
+  }
   __syncthreads();
   if (p.splits > 1) {
     const size_t tile_index = (static_cast<size_t>(image) * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
@@ -264,12 +265,22 @@ __global__ void __launch_bounds__((kRows / kWarpRows) * (kColumns / kWarpColumns
   finish_tile<T, kRows, kColumns, kPitch, kThreads>(p, phase, tile, image, first_pixel, first_channel, power, thread);
 }
 
+template <class Math, int kRows, int kColumns, int kWarpRows>
+void launch_tile(Device& device, const char* name, const ConvGemm& p, dim3 grid, size_t shared) {
+  constexpr int kStages = shape_of(ConvTile::m64n64).stages, kWarpColumns = 32;
+  static_assert(shape_of(ConvTile::m128n128).stages == kStages && shape_of(ConvTile::m128n64).stages == kStages);
+  const dim3 threads((kRows / kWarpRows) * (kColumns / kWarpColumns) * 32);
+  const auto run = [&](auto kernel) { gpu::launch(device, name, kernel, grid, threads, shared, p); };
+  if (p.rgb.wanted)
+    run(conv_gemm_kernel<Math, kRows, kColumns, kWarpRows, kWarpColumns, kStages, true>);
+  else
+    run(conv_gemm_kernel<Math, kRows, kColumns, kWarpRows, kWarpColumns, kStages>);
+}
+
 // Precision::Math<rows, columns of a warp>. A class of its own name for each precision: a template of an alias in an
 // unnamed namespace would be one and the same function for the linker in all files that make one.
 template <class Precision>
 void launch_conv_gemm(Device& device, const char* name, const ConvGemm& p, ConvTile tile, int64_t row_tiles) {
-  constexpr int kStages = shape_of(ConvTile::m64n64).stages;
-  static_assert(shape_of(ConvTile::m128n128).stages == kStages && shape_of(ConvTile::m128n64).stages == kStages);
   const ConvTileShape shape = shape_of(tile);
   const dim3 grid(static_cast<unsigned>(row_tiles), static_cast<unsigned>(ceil_div(p.out_channels, shape.columns)),
                   static_cast<unsigned>(p.images * p.splits));
@@ -278,17 +289,11 @@ void launch_conv_gemm(Device& device, const char* name, const ConvGemm& p, ConvT
       shape.shared_bytes(static_cast<size_t>((p.x.chunks + 2 * p.feature.chunks) * chunk) * sizeof(float));
   switch (tile) {
     case ConvTile::m128n128:
-      return gpu::launch(device, name,
-                         conv_gemm_kernel<typename Precision::template Math<64, 32>, 128, 128, 64, 32, kStages>, grid,
-                         dim3(256), shared, p);
+      return launch_tile<typename Precision::template Math<64, 32>, 128, 128, 64>(device, name, p, grid, shared);
     case ConvTile::m128n64:
-      return gpu::launch(device, name,
-                         conv_gemm_kernel<typename Precision::template Math<64, 32>, 128, 64, 64, 32, kStages>, grid,
-                         dim3(128), shared, p);
+      return launch_tile<typename Precision::template Math<64, 32>, 128, 64, 64>(device, name, p, grid, shared);
     case ConvTile::m64n64:
-      return gpu::launch(device, name,
-                         conv_gemm_kernel<typename Precision::template Math<32, 32>, 64, 64, 32, 32, kStages>, grid,
-                         dim3(128), shared, p);
+      return launch_tile<typename Precision::template Math<32, 32>, 64, 64, 32>(device, name, p, grid, shared);
   }
 }
 

@@ -15,6 +15,19 @@ constexpr float kFeatureSlope = 0.2f;
 
 __device__ __forceinline__ int piece_offset(int row, int piece) { return row * kRowBytes + ((piece ^ (row & 7)) << 4); }
 
+// Where a step's operands lie: rows of both in 16-byte pieces of inner dimension, kStepPieces of them.
+struct StageTiles {
+  static constexpr int kStepPieces = kPieces;
+  const unsigned char* a;
+  const unsigned char* b;
+  __device__ __forceinline__ const unsigned char* a_at(int row, int piece) const {
+    return a + piece_offset(row, piece);
+  }
+  __device__ __forceinline__ const unsigned char* b_at(int row, int piece) const {
+    return b + piece_offset(row, piece);
+  }
+};
+
 // What the prologue needs of one step; coefficients are those of the step's first channel.
 struct Prologue {
   const float* scale;  // null: none
@@ -27,6 +40,15 @@ __device__ __forceinline__ float feature_activation(float v, float gain, float b
   const float u = fmaf(v, gain, bias);
   return fmaxf(u, kFeatureSlope * u);
 }
+
+// One value of the result from its sum.
+struct ConvPoint {
+  float factor, bias, slope, gain;
+  __device__ __forceinline__ float operator()(float sum) const {
+    const float v = fmaf(sum, factor, bias);
+    return (v > 0 ? v : slope * v) * gain;
+  }
+};
 
 // Pairs of 16-bit numbers. Half precision is computed in half precision, in the same instructions that would only move
 // it otherwise; bf16 has too few bits for that and is computed in fp32.
@@ -82,24 +104,24 @@ class TensorCoreMath {
   using Element = T;
   static constexpr int kTilesM = kRows / 16, kTilesN = kColumns / 8;
 
-  __device__ __forceinline__ void step(const unsigned char* a_tile, const unsigned char* b_tile, int first_row,
-                                       int first_column, int lane, const Prologue& prologue) {
+  template <class Tiles>
+  __device__ __forceinline__ void step(const Tiles& tiles, int first_row, int first_column, int lane,
+                                       const Prologue& prologue) {
     bool inside[2 * kTilesM] = {};
     if (prologue.bias != nullptr) {
 #pragma unroll
       for (int i = 0; i < 2 * kTilesM; ++i) inside[i] = prologue.inside[first_row + 8 * i + lane / 4] != 0;
     }
 #pragma unroll
-    for (int k = 0; k < kPieces / 2; ++k) {
+    for (int k = 0; k < Tiles::kStepPieces / 2; ++k) {
       uint32_t a[kTilesM][4], b[kTilesN][2];
 #pragma unroll
       for (int i = 0; i < kTilesM; ++i)
-        gpu::ldmatrix_x4(a[i], a_tile + piece_offset(first_row + i * 16 + lane % 16, 2 * k + lane / 16));
+        gpu::ldmatrix_x4(a[i], tiles.a_at(first_row + i * 16 + lane % 16, 2 * k + lane / 16));
 #pragma unroll
       for (int j = 0; j < kTilesN; j += 2) {
         uint32_t r[4];
-        gpu::ldmatrix_x4(r,
-                         b_tile + piece_offset(first_column + j * 8 + lane / 16 * 8 + lane % 8, 2 * k + lane / 8 % 2));
+        gpu::ldmatrix_x4(r, tiles.b_at(first_column + j * 8 + lane / 16 * 8 + lane % 8, 2 * k + lane / 8 % 2));
         b[j][0] = r[0], b[j][1] = r[1], b[j + 1][0] = r[2], b[j + 1][1] = r[3];
       }
       if (prologue.scale != nullptr) scale(b, prologue.scale, k, lane);
@@ -213,14 +235,14 @@ class Fp32Math {
   using Element = float;
   static constexpr int kM = kRows / 8, kN = kColumns / 4;
 
-  __device__ __forceinline__ void step(const unsigned char* a_tile, const unsigned char* b_tile, int first_row,
-                                       int first_column, int lane, const Prologue& prologue) {
+  template <class Tiles>
+  __device__ __forceinline__ void step(const Tiles& tiles, int first_row, int first_column, int lane,
+                                       const Prologue& prologue) {
 #pragma unroll 2
-    for (int k = 0; k < kPieces; ++k) {
+    for (int k = 0; k < Tiles::kStepPieces; ++k) {
       float4 a[kM];
 #pragma unroll
-      for (int i = 0; i < kM; ++i)
-        a[i] = *reinterpret_cast<const float4*>(a_tile + piece_offset(first_row + lane / 4 + 8 * i, k));
+      for (int i = 0; i < kM; ++i) a[i] = *reinterpret_cast<const float4*>(tiles.a_at(first_row + lane / 4 + 8 * i, k));
       if (prologue.bias != nullptr) {
         const float4 bias = *reinterpret_cast<const float4*>(prologue.bias + 4 * k);
 #pragma unroll
@@ -236,7 +258,7 @@ class Fp32Math {
       if (prologue.scale != nullptr) s = *reinterpret_cast<const float4*>(prologue.scale + 4 * k);
 #pragma unroll
       for (int j = 0; j < kN; ++j) {
-        float4 b = *reinterpret_cast<const float4*>(b_tile + piece_offset(first_column + lane % 4 + 4 * j, k));
+        float4 b = *reinterpret_cast<const float4*>(tiles.b_at(first_column + lane % 4 + 4 * j, k));
         b = make_float4(b.x * s.x, b.y * s.y, b.z * s.z, b.w * s.w);
 #pragma unroll
         for (int i = 0; i < kM; ++i)

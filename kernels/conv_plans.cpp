@@ -102,6 +102,8 @@ Result<ConvPlanRow> parse_row(std::string_view line, const DeviceInfo& device) {
   row.work.stride = fields.number("stride", 1, 16);
   row.work.shift = fields.number("shift", 0, 16);
   row.work.coefficient_bytes = fields.number("coefficients", size_t{0}, size_t{1} << 24);
+  row.work.blur = fields.number("blur", 0, 1) != 0;
+  row.work.rgb = fields.number("rgb", 0, 1) != 0;
   const auto tiled = [&](ConvTile t) { return tile == shape_of(t).name; };
   const auto* const t = std::find_if(std::begin(kConvTiles), std::end(kConvTiles), tiled);
   if (t != std::end(kConvTiles))
@@ -109,6 +111,8 @@ Result<ConvPlanRow> parse_row(std::string_view line, const DeviceInfo& device) {
   else
     fields.wrong("tile", concat("'", tile.substr(0, 40), "' is none"));
   row.plan.splits = fields.number("splits", 1, kMostSplits);
+  row.plan.blur_in_load = fields.number("blur_in_load", 0, 1) != 0;
+  row.plan.rgb_in_epilogue = fields.number("rgb_in_epilogue", 0, 1) != 0;
   row.ms = fields.number("ms", 0.0, 1e6);
   GPEN_RETURN_IF_ERROR(fields.finish());
   GPEN_RETURN_IF_ERROR(check_plan(row.plan, row.work, device));
@@ -125,8 +129,9 @@ std::string row_text(const ConvPlanRow& r) {
   const ConvWork& w = r.work;
   return concat("precision=", name_of(r.precision), " rows=", rows_text(w), " channels=", w.out_channels,
                 " steps=", w.steps, " taps=", w.taps, " stride=", w.stride, " shift=", w.shift,
-                " coefficients=", w.coefficient_bytes, " tile=", shape_of(r.plan.tile).name, " splits=", r.plan.splits,
-                " ms=", r.ms, "\n");
+                " coefficients=", w.coefficient_bytes, " blur=", w.blur, " rgb=", w.rgb,
+                " tile=", shape_of(r.plan.tile).name, " splits=", r.plan.splits, " blur_in_load=", r.plan.blur_in_load,
+                " rgb_in_epilogue=", r.plan.rgb_in_epilogue, " ms=", r.ms, "\n");
 }
 
 // The lines before the rows.
@@ -204,9 +209,13 @@ std::span<const char* const> builtin_conv_plans() { return std::span(kBuiltin).f
 
 std::string describe(const ConvWork& work) {
   return concat(rows_text(work), " px > ", work.out_channels, " ch, ", work.taps, " taps, ", work.steps, " steps",
-                work.stride > 1 ? concat(", stride ", work.stride) : "");
+                work.stride > 1 ? concat(", stride ", work.stride) : "", work.blur ? ", blur" : "",
+                work.rgb ? ", rgb" : "");
 }
 
-std::string describe(const ConvPlan& plan) { return concat(shape_of(plan.tile).name, " in ", plan.splits); }
+std::string describe(const ConvPlan& plan) {
+  return concat(shape_of(plan.tile).name, " in ", plan.splits,
+                plan.blur_in_load || plan.rgb_in_epilogue ? ", fused" : "");
+}
 
 }  // namespace gpen

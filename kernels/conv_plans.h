@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "kernels/conv_gemm.h"
+#include "runtime/workspace.h"
 
 namespace gpen {
 
@@ -31,17 +32,28 @@ struct ConvPlanRow {
   double ms = 0;  // measured, of one image
 };
 
-// A convolution that is about to run, for who wants to try other plans first (conv_tune.h).
+// What a convolution writes, of the first image, in the device's memory; it may be its input as well.
+struct ConvOutput {
+  void* data;
+  ElementType type;
+  int64_t pixels, pixel_stride, channels;  // elements
+  size_t bytes() const { return static_cast<size_t>(((pixels - 1) * pixel_stride + channels) * size_of(type)); }
+};
+inline ConvOutput output_of(const TensorView& t) {
+  if (t.layout == Layout::nhwc) return {t.data, t.type, t.plane(), t.pixel_stride, t.blocks() * kBlock};
+  return {t.data, t.type, 1, t.image_size(), t.image_size()};
+}
+
+// A convolution that is about to run, with the blur before it and to_rgb behind it where a plan may fuse them, for who
+// wants to try other plans first (conv_tune.h).
 struct ConvLaunch {
+  Exec& exec;  // that it will run in
   const ConvWork& work;
   Precision precision;
-  ConvPlan plan;     // that it will run with
-  int64_t images;    // of the batch
-  void* y;           // its output in the device's memory, which may be its input as well
-  int64_t pixels;    // of the first image
-  int pixel_stride;  // elements between two pixels
-  int channels;
-  std::function<void(const ConvPlan&, float* partial)> run;  // all images, with partial_floats() for each of them
+  ConvPlan plan;   // that it will run with
+  int64_t images;  // of the batch
+  std::vector<ConvOutput> outputs;
+  std::function<void(Exec&, const ConvPlan&)> compute;  // takes scratch memory; for Exec::dry() too
 };
 
 struct ConvPlans {
@@ -52,6 +64,10 @@ struct ConvPlans {
   const ConvPlan* find(Precision precision, const ConvWork& work) const;  // null: not measured
   void set(const ConvPlanRow& row);                                       // in place of the one for the same layer
 };
+
+inline bool wants_trial(const Exec& exec) {
+  return !exec.dry() && exec.device->conv_plans() != nullptr && exec.device->conv_plans()->trial != nullptr;
+}
 
 std::string to_text(const ConvPlans& plans, const DeviceInfo& device);
 // Code::usage with the reason, and the line where there is one, when it is not a table for this device and these

@@ -26,8 +26,8 @@ class ConvTuner {
 
  private:
   Status measure(const ConvLaunch& launch, TunedLayer* layer);
-  Result<std::vector<uint8_t>> answer(const ConvLaunch& launch, const ConvPlan& plan, const DeviceBuffer& before,
-                                      float* partial);
+  Status restore(const ConvLaunch& launch, const std::vector<DeviceBuffer>& before);
+  Result<std::vector<std::vector<uint8_t>>> answer(const ConvLaunch& launch);
   std::shared_ptr<Device> device_;
   PlanTimer timer_;
   int reps_;

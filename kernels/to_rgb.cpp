@@ -95,4 +95,10 @@ void to_rgb(Exec& exec, const ToRgbWeights& w, const ConvInput& in, const Tensor
   exec.ws.give_back(modulated_handle);
 }
 
+void to_rgb_of(Exec& exec, const RgbOutput& output, const TensorView& y) {
+  ConvInput in = output.in;
+  in.x = y;
+  to_rgb(exec, *output.weights, in, output.skip, output.rgb);
+}
+
 }  // namespace gpen

@@ -1,6 +1,7 @@
 // upconv2d on a device: the four parities of the transposed convolution's output as one launch of convolutions with 4,
 // 2, 2 and 1 taps, demodulated, into a scratch picture of (2H+1) x (2W+1); then the blur with bias and activation.
 #include "kernels/conv_gemm_device.h"
+#include "kernels/conv_plans.h"
 #include "kernels/gpu_functions.h"
 #include "kernels/upconv2d_impl.h"
 
@@ -34,7 +35,12 @@ void upconv2d(Exec& exec, const UpConv2dWeights& weights, const ConvInput& in, c
       }
     p.phase[phase] = {h + 1 - row_odd, width + 1 - column_odd, row_odd, column_odd, first, taps - first, 0};
   }
-  run_conv_gemm(exec, p, w.precision, 4 * w.chunks());
+  const ConvWork work = work_of(p, w.precision, 4 * w.chunks(), false);
+  const ConvPlan plan = choose_plan(work, w.precision, *exec.device);
+  const auto compute = [&](Exec& on, const ConvPlan& with) { run_conv_gemm(on, p, w.precision, with); };
+  if (wants_trial(exec))
+    exec.device->conv_plans()->trial({exec, work, w.precision, plan, y.n, {output_of(sums)}, compute});
+  compute(exec, plan);
   blur_1331(exec, sums, 1, 1.f / 16, {w.bias.floats(), ep.slope, ep.gain}, y);
   exec.ws.give_back(handle);
 }

@@ -277,52 +277,64 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, std::span<con
   TensorView skip;
   Workspace::Handle skip_handle;
 
-  auto styled = [&](size_t index, int level) -> Status {
+  // A convolution, and with_rgb also the level's to_rgb: on a device as a part of the convolution, which may then be
+  // one kernel for both, wherever the feature is there before it.
+  auto styled = [&](size_t index, int level, bool with_rgb) {
     const StyledConv& conv = convs[index];
+    const size_t at_level = static_cast<size_t>(level);
     const int64_t size = 4 << level;
+    const bool last = level == levels - 1;
+    // FullGenerator_SR above its input's resolution: fresh noise for each convolution
+    const bool noise = level >= encoder_levels;
     Activation next;
     next.in.x = exec.activation(n, conv.out_channels(), size, size, &next.x);
+    next.in.feature_gain = conv.noise_weight();
+    next.in.feature_bias = conv.feature_bias();
+    if (!noise) next.in.feature = features.maps[at_level];
+    if (at_level == features.top) next.in.stem = features.stem;
+    TensorView rgb;
+    Workspace::Handle rgb_handle;
+    const auto take_rgb = [&] { rgb = last ? outputs[0] : ws.tensor(n, 3, size, size, Layout::nchw, &rgb_handle); };
+    const bool together = with_rgb && exec.device != nullptr && !noise;
+    RgbOutput output;
+    if (together) {
+      take_rgb();
+      output = to_rgbs[at_level].output(next.in, styles.rgb[at_level], skip, rgb);
+      output.only_rgb = last;
+    }
     const double input_pixels = static_cast<double>(n * now.in.x.plane());
     timed(exec, names[index].c_str(), conv.multiply_adds_per_input_pixel() * input_pixels,
-          static_cast<double>(n) * conv.multiplications(now.in.x.h, now.in.x.w),
-          [&] { conv.forward(exec, now.in, styles.conv[index], styles.demodulation[index], next.in.x); });
+          static_cast<double>(n) * conv.multiplications(now.in.x.h, now.in.x.w), [&] {
+            conv.forward(exec, now.in, styles.conv[index], styles.demodulation[index], next.in.x,
+                         together ? &output : nullptr);
+          });
     ws.give_back(now.x);
     if (now.owns_noise) ws.give_back(now.noise);
-    if (level < encoder_levels) {
-      next.in.feature = features.maps[static_cast<size_t>(level)];
-      if (static_cast<size_t>(level) == features.top) next.in.stem = features.stem;
-    } else {  // FullGenerator_SR above its input's resolution: fresh noise for each convolution
+    if (noise) {
       next.in.feature = exec.activation(n, conv.out_channels(), size, size, &next.noise);
       next.owns_noise = true;
       fill_normal_noise(exec, seed, index, next.in.feature);
     }
-    next.in.feature_gain = conv.noise_weight();
-    next.in.feature_bias = conv.feature_bias();
     now = next;
-    return Status();
-  };
-  auto add_rgb = [&](size_t index, int level) {
-    const int64_t size = 4 << level;
-    Workspace::Handle out_handle;
-    const bool last = level == levels - 1;
-    TensorView out = last ? outputs[0] : ws.tensor(n, 3, size, size, Layout::nchw, &out_handle);
-    const auto products = static_cast<double>(n * size * size * 6 * convs[2 * index].out_channels());
-    timed(exec, "to_rgb", products, products,
-          [&] { to_rgbs[index].forward(exec, now.in, styles.rgb[index], skip, out); });
-    if (index > 0) ws.give_back(skip_handle);
-    skip = out;
-    skip_handle = out_handle;
+    if (!with_rgb) return;
+    if (!together) {
+      take_rgb();
+      const auto products = static_cast<double>(n * size * size * 6 * conv.out_channels());
+      timed(exec, "to_rgb", products, products,
+            [&] { to_rgbs[at_level].forward(exec, now.in, styles.rgb[at_level], skip, rgb); });
+    }
+    if (level > 0) ws.give_back(skip_handle);
+    skip = rgb;
+    skip_handle = rgb_handle;
   };
 
-  GPEN_RETURN_IF_ERROR(styled(0, 0));
-  add_rgb(0, 0);
+  styled(0, 0, true);
   for (int level = 1; level < levels; ++level) {
     const size_t up = static_cast<size_t>(2 * level - 1);
-    GPEN_RETURN_IF_ERROR(styled(up, level));
+    styled(up, level, false);
     if (level - 1 < encoder_levels && features.handles[static_cast<size_t>(level - 1)].id >= 0)
       ws.give_back(features.handles[static_cast<size_t>(level - 1)]);
-    GPEN_RETURN_IF_ERROR(styled(up + 1, level));
-    add_rgb(static_cast<size_t>(level), level);
+    styled(up + 1, level, true);
   }
   return Status();
 }

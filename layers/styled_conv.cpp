@@ -82,12 +82,14 @@ Result<StyledConv> StyledConv::load(const WeightStore& store, const std::string&
   return s;
 }
 
-void StyledConv::forward(Exec& exec, ConvInput in, const float* style, const float* demodulation, TensorView y) const {
+void StyledConv::forward(Exec& exec, ConvInput in, const float* style, const float* demodulation, TensorView y,
+                         const RgbOutput* rgb) const {
   in.in_scale = style;
   ConvEpilogue ep;
   ep.out_scale = demodulation;
   ep.slope = 0.2f;
   ep.gain = kSqrt2;
+  ep.rgb = rgb;
   if (upsample_)
     upconv2d(exec, upconv_, in, ep, y);
   else
@@ -114,6 +116,11 @@ Result<ToRgb> ToRgb::load(const WeightStore& store, const std::string& name, Act
 void ToRgb::forward(Exec& exec, ConvInput in, const float* style, const TensorView& skip, TensorView rgb) const {
   in.in_scale = style;
   to_rgb(exec, weights_, in, skip, rgb);
+}
+
+RgbOutput ToRgb::output(ConvInput in, const float* style, const TensorView& skip, TensorView rgb) const {
+  in.in_scale = style;
+  return {&weights_, in, skip, rgb};
 }
 
 }  // namespace gpen

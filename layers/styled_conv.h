@@ -33,8 +33,10 @@ class StyledConv {
   // channel from the style (LinearForm::demodulation): rows of style_floats() and demodulation_floats().
   const LinearWeights& modulation() const { return modulation_; }
   const LinearWeights& squared_norms() const { return squared_norms_; }
-  // y: the convolution's half of the activation. in.in_scale is set from style.
-  void forward(Exec& exec, ConvInput in, const float* style, const float* demodulation, TensorView y) const;
+  // y: the convolution's half of the activation. in.in_scale is set from style. rgb: to_rgb of y as well (not where it
+  // upsamples).
+  void forward(Exec& exec, ConvInput in, const float* style, const float* demodulation, TensorView y,
+               const RgbOutput* rgb = nullptr) const;
   int64_t style_floats() const { return in_.padded(); }
   int64_t demodulation_floats() const { return ceil_div(out_, kBlock) * kBlock; }
   float noise_weight() const { return noise_weight_; }
@@ -66,6 +68,8 @@ class ToRgb {
                             const Placement& at);
   const LinearWeights& modulation() const { return modulation_; }
   void forward(Exec& exec, ConvInput in, const float* style, const TensorView& skip, TensorView rgb) const;
+  // The same as a part of the convolution in front of it, whose result will be in.x.
+  RgbOutput output(ConvInput in, const float* style, const TensorView& skip, TensorView rgb) const;
   int64_t style_floats() const { return in_.padded(); }
   size_t packed_bytes() const { return modulation_.packed_bytes() + weights_.weight.size() * sizeof(float); }
 

@@ -62,7 +62,8 @@ class Work {
       if (!status.ok()) GPEN_RETURN_IF_ERROR(blame(batch, status));
       done_ += batch.size();
     }
-    for (size_t i = 0; i < photos_.size(); ++i) close(&photos_[i], &canvases_[i]);
+    for (size_t i = 0; i < photos_.size(); ++i)
+      if (photos_[i].aligned == nullptr) close(&photos_[i], &canvases_[i]);
     return Status();
   }
 
@@ -74,6 +75,10 @@ class Work {
   };
 
   void open(DevicePhoto* photo) {
+    if (photo->aligned != nullptr) {
+      canvases_.emplace_back();
+      return slots_.push_back({canvases_.size() - 1, 0});
+    }
     Result<DevicePasteCanvas> canvas =
         DevicePasteCanvas::make(device_, photo->background->width(), photo->background->height());
     photo->status = canvas.status();
@@ -147,6 +152,10 @@ class Work {
     GPEN_RETURN_IF_ERROR(restore(batch));
     for (size_t i = 0; i < batch.size(); ++i) {
       GPEN_RETURN_IF_ERROR(faces_.progress("paste", share(i)));
+      if (photo(batch[i]).aligned != nullptr) {
+        GPEN_RETURN_IF_ERROR(bring_down(batch[i], pictures_[i]));
+        continue;
+      }
       GPEN_RETURN_IF_ERROR(parse(batch[i], pictures_[i].restored));
       GPEN_RETURN_IF_ERROR(paste(batch[i], &pictures_[i]));
     }
@@ -168,6 +177,12 @@ class Work {
   Status align(const Slot& slot, float* planar, FacePictures* pictures) {
     const StageTimer timer(&result(slot).times, "align", device_.get());
     GPEN_RETURN_IF_ERROR(pictures->restored.set_size(side_, side_));
+    if (const AlignedFace* const face = photo(slot).aligned; face != nullptr) {
+      GPEN_RETURN_IF_ERROR(pictures->original.upload(face->original));
+      if (in_side_ != side_) GPEN_RETURN_IF_ERROR(small_.upload(face->input));
+      task_input(faces_.options.task, in_side_ == side_ ? pictures->original : small_, planar);
+      return Status();
+    }
     GPEN_RETURN_IF_ERROR(crop(*photo(slot).picture, report(slot).alignment, side_, &pictures->original));
     if (in_side_ == side_) {
       task_input(faces_.options.task, pictures->original, planar);
@@ -204,7 +219,7 @@ class Work {
       FacePictures& p = pictures_[i];
       task_output(faces_.options.task, output + i * planar_floats(side_), &p.restored);
       GPEN_RETURN_IF_ERROR(finish_task(faces_.options.task, p.original, faces_.options.lambda_id, &p.restored));
-      if (!faces_.options.keep_crops) continue;
+      if (!faces_.options.keep_crops || photo(batch[i]).aligned != nullptr) continue;
       GPEN_RETURN_IF_ERROR(p.original.download(&result(batch[i]).crops.emplace_back()));
       GPEN_RETURN_IF_ERROR(p.restored.download(&result(batch[i]).restored.emplace_back()));
     }
@@ -244,6 +259,7 @@ class Work {
 
   // Photo pixels per pixel of the network's input.
   Result<double> photo_scale(const Slot& slot) const {
+    if (photo(slot).aligned != nullptr) return photo(slot).aligned->photo_scale;
     double pixel = report(slot).alignment.inverse.scale();
     if (in_side_ != side_) {
       GPEN_ASSIGN(const Alignment at, align_face(photo(slot).found[slot.index].landmarks, in_side_));
@@ -271,6 +287,14 @@ class Work {
     GPEN_RETURN_IF_ERROR(parser->forward(in, out, TensorView()));
     report(slot).parsed = true;
     return parsed_mask(logits_.floats(), static_cast<int>(classes), side, side_, &scratch_, &mask_);
+  }
+
+  Status bring_down(const Slot& slot, const FacePictures& p) {
+    AlignedFace* const face = photo(slot).aligned;
+    face->degradation = report(slot).degradation;
+    face->has_degradation = report(slot).has_degradation;
+    face->restored = Image();
+    return p.restored.download(&face->restored);
   }
 
   Status paste(const Slot& slot, FacePictures* p) {

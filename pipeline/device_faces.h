@@ -1,10 +1,12 @@
 // The faces of photos on a device: cropped from the pictures in its memory, restored, parsed and pasted there. The
 // formulas and the order are those of photo_run.cpp; pictures do not leave the device; of the consistency step
-// (lambda_id > 0) some numbers measured on each face come down, and what follows from them goes up.
+// (lambda_id > 0) some numbers measured on each face come down, and what follows from them goes up. A picture that is
+// one aligned face goes up as bytes and comes down as bytes.
 #pragma once
 #include <span>
 
 #include "pipeline/device_picture.h"
+#include "pipeline/face_batch.h"
 #include "pipeline/restore.h"
 
 namespace gpen {
@@ -15,6 +17,7 @@ struct DevicePhoto {
   const DeviceImage* picture;   // what the faces are cropped from
   DeviceImage* background;      // what they are pasted into: may have another content, but has the picture's size
   RestoreResult* result;        // its reports, in order, give the alignments; filled further by the work
+  AlignedFace* aligned;         // not null: the photo's one face, and there is no found, picture or background
   Status status;                // what became of this photo
 };
 

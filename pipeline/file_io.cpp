@@ -84,6 +84,22 @@ Result<std::vector<uint8_t>> read_file(const fs::path& path, size_t max_bytes) {
   return bytes;
 }
 
+Result<std::vector<uint8_t>> read_beginning(const fs::path& path, size_t bytes) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return system_error(path, "cannot open", errno);
+  std::vector<uint8_t> beginning(bytes);
+  size_t used = 0;
+  while (used < bytes) {
+    const ssize_t n = ::read(file.get(), beginning.data() + used, bytes - used);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_error(path, "cannot read", errno);
+    if (n == 0) break;
+    used += static_cast<size_t>(n);
+  }
+  beginning.resize(used);
+  return beginning;
+}
+
 Status write_file(const fs::path& destination, std::span<const uint8_t> bytes) {
   std::error_code error;
   fs::path path = destination;

@@ -13,6 +13,9 @@ namespace gpen {
 // Code::io "FILE: reason" when it is missing, a folder, unreadable or larger than max_bytes.
 Result<std::vector<uint8_t>> read_file(const std::filesystem::path& path, size_t max_bytes);
 
+// No more than its first `bytes`; fewer when it has no more. Code::io as of read_file().
+Result<std::vector<uint8_t>> read_beginning(const std::filesystem::path& path, size_t bytes);
+
 // Temporary file in the same folder, fsync, rename: the destination is either the old file or the complete new one,
 // also on a full disk. A destination that is a symbolic link keeps being one (its target is replaced); a device or pipe
 // is written directly. Code::io "FILE: reason".

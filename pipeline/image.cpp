@@ -213,21 +213,61 @@ Result<ImageSize> image_size(Bytes file) {
   if (file.empty()) return fail(Code::io, "the file is empty (0 bytes)");
   if (file.size() > static_cast<size_t>(std::numeric_limits<int>::max()))
     return fail(Code::io, "the file has ", file.size(), " bytes");
-  GPEN_ASSIGN(const ImageFormat format, sniff_image_format(file));
-  if (format == ImageFormat::jpg) GPEN_RETURN_IF_ERROR(check_jpeg_tables(file));
-  if (format == ImageFormat::png && file.size() >= 24) {
+  ImageSize size;
+  GPEN_ASSIGN(size.format, sniff_image_format(file));
+  if (size.format == ImageFormat::jpg) {
+    GPEN_RETURN_IF_ERROR(check_jpeg_tables(file));
+    size.progressive = is_progressive_jpeg(file);
+  }
+  if (size.format == ImageFormat::png && file.size() >= 26) {
     const uint32_t width = big_endian_u32(file, 16), height = big_endian_u32(file, 20);
     constexpr uint32_t kMost = std::numeric_limits<int>::max();
     if (width > kMost || height > kMost) return fail(Code::io, "not a readable png file: its size is not possible");
-    if (width > 0 && height > 0) return ImageSize{static_cast<int>(width), static_cast<int>(height)};
+    if (width > 0 && height > 0) {
+      size.width = static_cast<int>(width);
+      size.height = static_cast<int>(height);
+      size.sixteen_bits = file[24] == 16;
+      const bool gray = file[25] == 0 || file[25] == 4;
+      size.channels = gray ? 2 : 4;
+      return size;
+    }
   }
-  ImageSize size;
-  int channels = 0;
   set_stb_allocation_limit(size_t{16} << 20);
-  if (stbi_info_from_memory(file.data(), static_cast<int>(file.size()), &size.width, &size.height, &channels) == 0)
-    return fail(Code::io, "not a readable ", name_of(format), " file: ", stbi_failure_reason());
+  if (stbi_info_from_memory(file.data(), static_cast<int>(file.size()), &size.width, &size.height, &size.channels) == 0)
+    return fail(Code::io, "not a readable ", name_of(size.format), " file: ", stbi_failure_reason());
   if (size.width < 1 || size.height < 1) return fail(Code::io, "the picture has no pixels");
   return size;
+}
+
+Result<ImageSize> image_size(const std::filesystem::path& path) {
+  // Most pictures tell it at once; a JPEG may carry profiles, previews and texts before its size.
+  for (size_t bytes = size_t{64} << 10;; bytes *= 16) {
+    GPEN_ASSIGN(const std::vector<uint8_t> file, read_beginning(path, bytes));
+    Result<ImageSize> size = image_size(file);
+    if (size.ok() || file.size() < bytes || bytes >= size_t{16} << 20) {
+      if (!size.ok()) return size.status().in(path.string());
+      return size;
+    }
+  }
+}
+
+int64_t decoding_bytes(const ImageSize& size, uint64_t file_bytes) {
+  const int64_t depth = size.sixteen_bits ? 2 : 1, decoded = size.channels * depth;
+  // The picture's colours are there from the start. The decoder has its own form of the pixels and its result; then the
+  // result is split into colour, alpha and the samples of 16 bits.
+  int64_t per_pixel = 3 + std::max(2 * decoded, decoded + 1 + (size.sixteen_bits ? 8 : 0));
+  if (size.progressive) per_pixel += 2 * size.channels;
+  // A PNG's compressed data are put together in a buffer that doubles as it grows.
+  const int64_t copies = size.format == ImageFormat::png ? 3 : 1;
+  const LoadOptions limits;
+  return size.pixels() * per_pixel +
+         copies * static_cast<int64_t>(std::min<uint64_t>(file_bytes, limits.max_file_bytes));
+}
+
+int64_t held_bytes(const Image& image) {
+  size_t bytes = image.rgb.size() + image.alpha.size();
+  if (image.deep != nullptr) bytes += sizeof(uint16_t) * (image.deep->rgb.size() + image.deep->alpha.size());
+  return static_cast<int64_t>(bytes);
 }
 
 Result<Image> load_image(const std::filesystem::path& path, const LoadOptions& options) {

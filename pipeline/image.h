@@ -66,8 +66,19 @@ Result<Image> load_image(std::span<const uint8_t> file, const std::string& name,
 // load_image(), which may still find the rest of the file damaged. No limit on the size is checked.
 struct ImageSize {
   int width = 0, height = 0;
+  int channels = 0;  // that are decoded, at most: a PNG may add alpha to them behind its header
+  bool sixteen_bits = false;
+  bool progressive = false;  // a JPEG whose coefficients are all kept until its end
+  ImageFormat format = ImageFormat::png;
+  int64_t pixels() const { return int64_t{width} * height; }
 };
 Result<ImageSize> image_size(std::span<const uint8_t> file);
+// Of a file on the disk, of which no more is read than is needed, and no more than 16 MiB.
+Result<ImageSize> image_size(const std::filesystem::path& path);
+// What load_image() holds at its peak, about, for such a file: the file, what the decoder works on, the picture.
+int64_t decoding_bytes(const ImageSize& size, uint64_t file_bytes);
+// What the pixels of a picture take, with its 16-bit samples.
+int64_t held_bytes(const Image& image);
 
 struct SaveOptions {
   int quality = 95;             // JPEG, 1 to 100

@@ -62,6 +62,15 @@ bool is_plain_cmyk_jpeg(Bytes file) {
   return four && !adobe;
 }
 
+bool is_progressive_jpeg(Bytes file) {
+  bool progressive = false;
+  for_each_jpeg_segment(file, [&](uint8_t marker, Bytes) {
+    progressive = progressive || marker == 0xC2;
+    return marker != 0xDA && !progressive;
+  });
+  return progressive;
+}
+
 Status check_jpeg_tables(Bytes file) {
   bool sound = true;
   for_each_jpeg_segment(file, [&](uint8_t marker, Bytes body) {

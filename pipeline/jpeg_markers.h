@@ -22,6 +22,9 @@ Status check_jpeg_process(std::span<const uint8_t> file);
 // Four components without Adobe's marker: CMYK as printers count, 0 is no ink. With the marker it is inverted.
 bool is_plain_cmyk_jpeg(std::span<const uint8_t> file);
 
+// Whether it is sent in several passes, so that a decoder keeps all coefficients until the last.
+bool is_progressive_jpeg(std::span<const uint8_t> file);
+
 // A Huffman table has at most 256 codes; stb_image 2.27 does not check and would write behind its table.
 // Code::io when a table claims more.
 Status check_jpeg_tables(std::span<const uint8_t> file);

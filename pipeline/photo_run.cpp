@@ -208,16 +208,21 @@ Status PhotoRun::take(size_t index, AlignedFace* face) {
 }
 
 Result<DevicePhoto> PhotoRun::on_device() {
+  if (options_.aligned) {
+    aligned_ = align(0);
+    return DevicePhoto{{}, 1, nullptr, nullptr, &result_, &*aligned_, Status()};
+  }
   if (models_.upscaler == nullptr) {  // the photo itself
     GPEN_RETURN_IF_ERROR(device_background_.set_size(background_.width, background_.height));
     device_->copy(device_background_.data(), device_picture_.data(), device_picture_.elements());
   }
-  return DevicePhoto{found_.faces, scale_, &device_picture_, &device_background_, &result_, Status()};
+  return DevicePhoto{found_.faces, scale_, &device_picture_, &device_background_, &result_, nullptr, Status()};
 }
 
 void PhotoRun::spent(const char* stage, double ms) { StageTimer::add(&result_.times, stage, ms); }
 
 Result<RestoreResult> PhotoRun::finish() {
+  if (aligned_.has_value()) GPEN_RETURN_IF_ERROR(take(0, &*aligned_));
   if (device_background_.width() > 0) GPEN_RETURN_IF_ERROR(device_background_.download(&background_));
   if (canvas_.has_value()) {
     const StageTimer timer(&result_.times, "paste");

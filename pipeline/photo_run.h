@@ -25,7 +25,7 @@ class PhotoRun {
         photo_(photo),
         options_(options),
         default_mask_(default_mask),
-        device_(options.aligned ? nullptr : models.gpen->device()),
+        device_(models.gpen->device()),
         device_picture_(device_),
         device_background_(device_) {}
 
@@ -62,12 +62,13 @@ class PhotoRun {
   ThreadPool& pool_;
   const Image& photo_;
   const RestoreOptions& options_;
-  Plane* const default_mask_;          // made when first needed
-  double scale_ = 1;                   // of the background, relative to the photo
-  Image enlargement_;                  // the photo at that scale, plainly resized; empty where nothing needs it
-  Image background_;                   // what the faces are pasted into; its pixels may be on the device
-  Detections found_;                   // on the enlargement; none of an aligned picture
-  std::optional<PasteCanvas> canvas_;  // from the first face on
+  Plane* const default_mask_;           // made when first needed
+  double scale_ = 1;                    // of the background, relative to the photo
+  Image enlargement_;                   // the photo at that scale, plainly resized; empty where nothing needs it
+  Image background_;                    // what the faces are pasted into; its pixels may be on the device
+  Detections found_;                    // on the enlargement; none of an aligned picture
+  std::optional<PasteCanvas> canvas_;   // from the first face on
+  std::optional<AlignedFace> aligned_;  // on its way through a device
   RestoreResult result_;
   const std::shared_ptr<Device> device_;  // where the photo is detected and pasted; null: here
   DeviceImage device_picture_;            // picture(), there

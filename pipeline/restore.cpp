@@ -57,7 +57,7 @@ class Group {
     size_t index;  // in its photo
   };
 
-  bool on_device() const { return models_.gpen->device() != nullptr && !options_.aligned; }
+  bool on_device() const { return models_.gpen->device() != nullptr; }
 
   Status progress(const char* stage, double fraction) {
     if (options_.progress == nullptr || options_.progress(stage, fraction)) return Status();

@@ -235,6 +235,40 @@ TEST(ServeQueue, ExceptionsAreErrors) {
   EXPECT_FALSE(other.ready());
 }
 
+// A device beside the default one that cannot be used, or is lost later, costs its own jobs and nothing else.
+TEST(ServeQueue, AFailedDeviceFailsItsJobsOnly) {
+  serve::JobQueue queue(serve::QueueLimits{});
+  const auto good = [](serve::Job&) { return Result<serve::JobResult>(serve::JobResult()); };
+  const auto lost = [](serve::Job&) { return Result<serve::JobResult>(fail(Code::device, "cuda:2: lost")); };
+  queue.add_worker("cuda:0", true, nullptr, good);
+  queue.add_worker(
+      "cuda:1", false, [] { return fail(Code::device, "cuda:1: fell off the bus"); }, nullptr);
+  queue.add_worker("cuda:2", false, nullptr, lost);
+  queue.all_workers_added();
+  const auto wait_until = [](const auto& done) {
+    for (int i = 0; i < 6000 && !done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return done();
+  };
+  ASSERT_TRUE(wait_until([&] { return queue.ready(); }));
+  const auto error_on = [&](const std::string& device) {
+    serve::JobRequest request;
+    request.device = device;
+    serve::JobQueue::JobPtr job;
+    EXPECT_FALSE(queue.submit(std::move(request), &job));
+    EXPECT_TRUE(wait_until([&] { return queue.ended(job); }));
+    return queue.error(job);
+  };
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(error_on("").code, "");
+    EXPECT_EQ(error_on("cuda:0").code, "");
+    EXPECT_EQ(error_on("cuda:1").code, "device");
+    EXPECT_EQ(error_on("cuda:1").message, "cuda:1: fell off the bus");
+    EXPECT_EQ(error_on("cuda:2").message, "cuda:2: lost");
+  }
+  EXPECT_TRUE(queue.ready());
+  EXPECT_TRUE(queue.preparation().ok()) << "the server would end";
+}
+
 TEST(ServeDevices, NamedByIndexAndOthersThatOpen) {
   const auto info = [](const char* name, int capability) {
     DeviceInfo device;

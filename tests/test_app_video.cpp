@@ -1,107 +1,13 @@
-// gpen restore on videos: what must be kept is kept, what must not tremble does not, and a run that was stopped goes
-// on.
-#include <gtest/gtest.h>
-
+// gpen restore on videos: what must not tremble does not, a run that was stopped goes on, and what is wrong is said.
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <thread>
 
-#include "support/clips.h"
-#include "support/command.h"
-#include "support/pictures.h"
-
-#define GPEN_NEEDS_FFMPEG() \
-  if (ffmpeg_program().empty() || ffprobe_program().empty()) GTEST_SKIP() << "needs the programs ffmpeg and ffprobe"
+#include "support/video_run.h"
 
 namespace gpen::test {
 namespace {
 
-using nlohmann::json;
-using Lines = std::vector<std::string>;
-namespace fs = std::filesystem;
-
 constexpr const char* kDetector = "weights/retinaface_mobilenet0.25_zip.pth";
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-// Digest of the packets of some streams ("a", "s", "0"), as they lie in the file.
-std::string digest(const fs::path& file, const std::string& streams) {
-  return ffmpeg({"-i", file.string(), "-map", "0:" + streams, "-c", "copy", "-f", "streamhash", "-"});
-}
-
-json probe(const fs::path& file) {
-  return json::parse(
-      ffprobe({"-show_streams", "-show_format", "-show_chapters", "-count_frames", "-of", "json", file.string()}),
-      nullptr, false);
-}
-
-json video_of(const json& probed) {
-  for (const json& s : probed["streams"])
-    if (s["codec_type"] == "video") return s;
-  return {};
-}
-
-// The times of the frames, in seconds, in order.
-std::vector<std::string> times_of(const fs::path& file) {
-  std::vector<std::string> times;
-  std::istringstream lines(ffprobe({"-select_streams", "v:0", "-show_entries", "frame=best_effort_timestamp_time",
-                                    "-of", "csv=p=0", file.string()}));
-  for (std::string line; std::getline(lines, line);)
-    if (!line.empty()) times.push_back(line.substr(0, line.find(',')));  // side data makes a line of its own
-  return times;
-}
-
-double mean_difference(const Image& a, const Image& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.rgb.size(); ++i) sum += std::abs(a.rgb[i] - b.rgb[i]);
-  return sum / static_cast<double>(a.rgb.size());
-}
-
-class Video : public testing::Test {
- protected:
-  CommandLine gpen{GPEN_BINARY};
-
-  static Image astronaut() {
-    const auto image = load_image(fs::path(GPEN_SOURCE_DIR) / "examples/astronaut.jpg");
-    EXPECT_TRUE(image.ok());
-    return image.ok() ? *image : Image(512, 512);
-  }
-  // Formula weights: a detector that finds nothing, so that every frame goes through as it is.
-  std::string blind_detector() {
-    const fs::path file = gpen / "blind.safetensors";
-    if (!fs::exists(file)) {
-      EXPECT_EQ(gpen({"synth", "retinaface-mobilenet0.25", "-o", file.string()}).code, 0);
-    }
-    return file.string();
-  }
-  CommandResult blind(const std::string& in, const std::string& out, const Lines& more = {}) {
-    Lines line = {"restore",        "-i",          in,     "-o", out, "-m", "identity", "--size", "256", "--detector",
-                  blind_detector(), "--threshold", "0.999"};
-    line.insert(line.end(), more.begin(), more.end());
-    return gpen(line);
-  }
-  // A picture without a face, moving.
-  void small_clip(const std::string& name, const Lines& options, int frames = 20, int width = 96, int height = 64) {
-    Clip clip;
-    clip.width = width;
-    clip.height = height;
-    clip.frames = frames;
-    clip.sway = 5;
-    clip.noise = 1;
-    make_clip(clip, test_picture(200, 200), "25", options, gpen / name);
-  }
-  // What must be alike in every case: frames, their times, the tags.
-  void expect_kept(const std::string& in, const std::string& out, bool same_size = true) {
-    EXPECT_EQ(times_of(gpen / in), times_of(gpen / out));
-    const json a = video_of(probe(gpen / in)), b = video_of(probe(gpen / out));
-    for (const char* key :
-         {"nb_read_frames", "color_range", "color_space", "color_transfer", "color_primaries", "sample_aspect_ratio"})
-      EXPECT_EQ(a.value(key, json()), b.value(key, json())) << key;
-    if (!same_size) return;
-    EXPECT_EQ(a["width"], b["width"]);
-    EXPECT_EQ(a["height"], b["height"]);
-  }
-};
 
 TEST_F(Video, TenSecondsOfAMovingFace) {
   GPEN_NEEDS_FFMPEG();
@@ -308,100 +214,6 @@ TEST_F(Video, PartsOfAnotherRunAreNotGoneOnWith) {
   EXPECT_EQ(digest(gpen / "a.mp4", "v"), digest(gpen / "b.mp4", "v"));
 }
 
-TEST_F(Video, UnevenTimesAndALateStartAreKept) {
-  GPEN_NEEDS_FFMPEG();
-  // Frames at odd moments, the first a fifth of a second after the sound.
-  small_clip("vfr.mp4",
-             {"-f", "lavfi", "-i", "sine=duration=3", "-vf", "settb=1/12800,setpts='N*512+mod(N*N*37,211)+2560'",
-              "-fps_mode", "passthrough", "-enc_time_base", "1/12800", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a",
-              "aac", "-video_track_timescale", "12800"});
-  const CommandResult r = blind("vfr.mp4", "out.mp4", {"--segment", "0.2"});
-  ASSERT_EQ(r.code, 0) << r.err;
-  const std::vector<std::string> times = times_of(gpen / "out.mp4");
-  ASSERT_EQ(times.size(), 20u);
-  EXPECT_NE(times[0], "0.000000");
-  expect_kept("vfr.mp4", "out.mp4");
-  EXPECT_EQ(digest(gpen / "vfr.mp4", "a"), digest(gpen / "out.mp4", "a"));
-  EXPECT_EQ(probe(gpen / "vfr.mp4")["format"]["duration"], probe(gpen / "out.mp4")["format"]["duration"]);
-  // 30000/1001 frames a second, sound longer than the pictures.
-  small_clip("ntsc.mp4", {"-f", "lavfi", "-i", "sine=duration=2", "-vf", "settb=1001/30000,setpts=N", "-r",
-                          "30000/1001", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"});
-  ASSERT_EQ(blind("ntsc.mp4", "ntsc_out.mp4").code, 0);
-  expect_kept("ntsc.mp4", "ntsc_out.mp4");
-  EXPECT_EQ(video_of(probe(gpen / "ntsc_out.mp4"))["avg_frame_rate"], "30000/1001");
-  EXPECT_EQ(digest(gpen / "ntsc.mp4", "a"), digest(gpen / "ntsc_out.mp4", "a"));
-}
-
-TEST_F(Video, TenBitsAndHdrTagsAreKept) {
-  GPEN_NEEDS_FFMPEG();
-  small_clip("hdr.mkv", {"-vf", "scale=out_color_matrix=bt2020:out_range=tv,format=yuv420p10le", "-c:v", "libx264",
-                         "-crf", "5", "-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc",
-                         "smpte2084", "-color_range", "tv"});
-  ASSERT_EQ(blind("hdr.mkv", "out.mkv", {"--crf", "5"}).code, 0);
-  expect_kept("hdr.mkv", "out.mkv");
-  const json video = video_of(probe(gpen / "out.mkv"));
-  EXPECT_EQ(video["pix_fmt"], "yuv420p10le");
-  EXPECT_EQ(video["color_transfer"], "smpte2084");
-  EXPECT_EQ(video["color_space"], "bt2020nc");
-  // Full range stays full range, and the levels stay where they are.
-  small_clip("full.mp4", {"-vf", "scale=out_color_matrix=bt709:out_range=pc,format=yuv444p", "-c:v", "libx264", "-crf",
-                          "5", "-colorspace", "bt709", "-color_range", "pc"});
-  ASSERT_EQ(blind("full.mp4", "full_out.mp4", {"--crf", "5"}).code, 0);
-  expect_kept("full.mp4", "full_out.mp4");
-  EXPECT_EQ(video_of(probe(gpen / "full_out.mp4"))["color_range"], "pc");
-  const auto a = decode(gpen / "full.mp4", 96, 64), b = decode(gpen / "full_out.mp4", 96, 64);
-  ASSERT_EQ(a.size(), 20u);
-  ASSERT_EQ(b.size(), 20u);
-  EXPECT_LT(mean_difference(a[10], b[10]), 1.5);
-}
-
-TEST_F(Video, OddSizesRotationInterlacingAndSubtitles) {
-  GPEN_NEEDS_FFMPEG();
-  small_clip("odd.mkv", {"-c:v", "ffv1"}, 5, 97, 63);  // RGB
-  const CommandResult odd = blind("odd.mkv", "odd.mp4", {"--crf", "5"});
-  ASSERT_EQ(odd.code, 0) << odd.err;
-  EXPECT_EQ(video_of(probe(gpen / "odd.mp4"))["width"], 97);
-  EXPECT_EQ(video_of(probe(gpen / "odd.mp4"))["height"], 63);
-  EXPECT_TRUE(contains(odd.err, "yuv444p")) << odd.err;
-  EXPECT_LT(mean_difference(decode(gpen / "odd.mkv", 97, 63)[2], decode(gpen / "odd.mp4", 97, 63)[2]), 3);
-
-  small_clip("upright.mp4", {"-c:v", "libx264", "-pix_fmt", "yuv420p"}, 5);
-  ffmpeg({"-i", gpen.path("upright.mp4"), "-c", "copy", "-metadata:s:v:0", "rotate=90", gpen.path("turned.mp4")});
-  const auto shown = decode(gpen / "turned.mp4", 64, 96);
-  ASSERT_EQ(blind("turned.mp4", "turned_out.mp4").code, 0);
-  const json turned = video_of(probe(gpen / "turned_out.mp4"));
-  EXPECT_EQ(turned["width"], 64);
-  EXPECT_EQ(turned["height"], 96);
-  const auto written = decode(gpen / "turned_out.mp4", 64, 96);
-  ASSERT_EQ(shown.size(), 5u);
-  ASSERT_EQ(written.size(), 5u);
-  EXPECT_LT(mean_difference(shown[3], written[3]), 3);
-
-  small_clip("interlaced.mp4", {"-vf", "format=yuv420p,setfield=tff", "-c:v", "libx264", "-flags", "+ildct+ilme",
-                                "-x264-params", "tff=1"});
-  const CommandResult interlaced = blind("interlaced.mp4", "progressive.mp4");
-  ASSERT_EQ(interlaced.code, 0) << interlaced.err;
-  EXPECT_TRUE(contains(interlaced.err, "deinterlaced")) << interlaced.err;
-  EXPECT_EQ(times_of(gpen / "interlaced.mp4"), times_of(gpen / "progressive.mp4"));
-
-  // Matroska with text subtitles, a font and chapters: kept in .mkv; in .mp4 the text is converted, and it is said.
-  write_text(gpen / "words.srt", "1\n00:00:00,100 --> 00:00:00,500\nHello\n");
-  write_text(gpen / "chapters.txt", ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=400\ntitle=One\n");
-  write_text(gpen / "font.ttf", "not really a font");
-  ffmpeg({"-i", gpen.path("upright.mp4"), "-i", gpen.path("words.srt"), "-i", gpen.path("chapters.txt"), "-map", "0:v",
-          "-map", "1:s", "-map_metadata", "2", "-attach", gpen.path("font.ttf"), "-metadata:s:t",
-          "mimetype=application/x-truetype-font", "-c", "copy", gpen.path("full.mkv")});
-  ASSERT_EQ(blind("full.mkv", "full_out.mkv").code, 0);
-  const json kept = probe(gpen / "full_out.mkv");
-  EXPECT_EQ(kept["streams"].size(), 3u);
-  EXPECT_EQ(kept["chapters"].size(), 1u);
-  EXPECT_EQ(digest(gpen / "full.mkv", "s"), digest(gpen / "full_out.mkv", "s"));
-  const CommandResult converted = blind("full.mkv", "full_out.mp4");
-  ASSERT_EQ(converted.code, 0) << converted.err;
-  EXPECT_TRUE(contains(converted.err, "mov_text")) << converted.err;
-  EXPECT_TRUE(contains(converted.err, "not kept")) << converted.err;
-}
-
 TEST_F(Video, ErrorsNameFileAndReasonAndLeaveNothing) {
   GPEN_NEEDS_FFMPEG();
   small_clip("clip.mp4", {"-c:v", "libx264", "-pix_fmt", "yuv420p"}, 5);
@@ -436,6 +248,26 @@ TEST_F(Video, ErrorsNameFileAndReasonAndLeaveNothing) {
   refused(blind("clip.mp4", "out.mp4"), 4, "apt install ffmpeg");
   gpen.set_environment("GPEN_FFMPEG", gpen.path("photo.png"));
   refused(blind("clip.mp4", "out.mp4"), 4, "GPEN_FFMPEG");
+}
+
+// Subfolders are kept, and what a run has written is no input of the next one.
+TEST_F(Video, FoldersOfVideosKeepTheirStructure) {
+  GPEN_NEEDS_FFMPEG();
+  fs::create_directories(gpen / "in/sub");
+  small_clip("in/a.mkv", {"-c:v", "libx264", "-pix_fmt", "yuv420p"}, 5);
+  fs::copy_file(gpen / "in/a.mkv", gpen / "in/sub/a.mkv");
+  for (int run = 0; run < 2; ++run) {
+    const CommandResult r = blind("in", "in/out", {"--recursive", "--json", "r.json"});
+    EXPECT_EQ(r.code, 0) << r.err;
+    EXPECT_EQ(contains(r.err, "gpen: 2 files in in/out, the output folder, are left out"), run == 1) << r.err;
+    EXPECT_EQ(json::parse(read_text(gpen / "r.json"), nullptr, false)["videos"].size(), 2u);
+  }
+  EXPECT_EQ(gpen.listing("in"), (Lines{"a.mkv", "out", "sub"}));
+  EXPECT_EQ(gpen.listing("in/out"), (Lines{"a.mkv", "sub"}));
+  EXPECT_EQ(gpen.listing("in/out/sub"), (Lines{"a.mkv"}));
+  const CommandResult flat = blind("in", "in/out");
+  EXPECT_EQ(flat.code, 0) << flat.err;
+  EXPECT_EQ(gpen.listing("in/out"), (Lines{"a.mkv", "sub"}));
 }
 
 // A video is told by what is in the file.

@@ -35,6 +35,13 @@ ConvPlans some_plans() {
   up.work.rows[3] = 1024;
   up.work.taps = 4;
   plans.set(up);
+  ConvPlanRow fused = row_of(256, 9, {ConvTile::m128n128, 1, false, true});
+  fused.work.rgb = true;
+  plans.set(fused);
+  fused.plan = {ConvTile::m128n128, 1, true, false};
+  fused.work.rgb = false;
+  fused.work.blur = true;
+  plans.set(fused);
   return plans;
 }
 
@@ -103,7 +110,7 @@ TEST(ConvPlanTable, RefusesWhatItCannotTrust) {
       {replaced(text, concat("kernels ", kConvKernels), "kernels 0"), "kernels 0"},
       {text.substr(0, text.size() / 2), "line"},
       {text.substr(0, text.find("end ")), "cut off"},
-      {replaced(text, "end 3", "end 2"), "number of rows"},
+      {replaced(text, "end 5", "end 4"), "number of rows"},
       {text + "more", "number of rows"},
       {replaced(text, row, row + row), "twice"},
       {replaced(text, "splits=8", "splits=1000000000"), "splits"},
@@ -119,6 +126,9 @@ TEST(ConvPlanTable, RefusesWhatItCannotTrust) {
       {replaced(text, "rows=256", "rows=9223372036854775807"), "rows"},
       {replaced(text, "tile=64x64", "tile=63x64"), "tile"},
       {replaced(text, " tile=64x64", ""), "tile: missing"},
+      {replaced(text, "blur_in_load=0", "blur_in_load=1"), "blur"},
+      {replaced(text, "rgb_in_epilogue=0", "rgb_in_epilogue=1"), "epilogue"},
+      {replaced(text, "rgb_in_epilogue=0", "rgb_in_epilogue=2"), "rgb_in_epilogue"},
       {replaced(text, "ms=0.125", "ms=nan"), "ms"},
       {replaced(text, "ms=0.125", "ms=0.125 fused_nothing=1"), "fused_nothing: unknown"},
       {replaced(text, "ms=0.125", "ms=0.125 ms=0.125"), "twice"},
@@ -147,7 +157,7 @@ TEST(ConvPlanTable, TextsOfTheSourceAreForTheirDevices) {
   const std::string first = "\n" + to_text(some_plans(), info), second = "\n" + to_text(other, another),
                     old = replaced(first, concat("kernels ", kConvKernels), "kernels 0");
   const char* const texts[] = {second.c_str(), old.c_str(), first.c_str()};
-  EXPECT_EQ(conv_plans_for(info, texts).rows.size(), 3u);
+  EXPECT_EQ(conv_plans_for(info, texts).rows.size(), 5u);
   EXPECT_EQ(conv_plans_for(another, texts).rows.size(), 1u);
   EXPECT_TRUE(conv_plans_for(info, std::span(texts).first(2)).rows.empty());
 }
@@ -185,7 +195,7 @@ TEST_F(ConvPlanFiles, AreNamedAfterDeviceAndPrecisionAndLoaded) {
   const ConvPlans plans = some_plans();
   ASSERT_TRUE(save_conv_plans(file_, plans, device_->info()).ok());
   load_conv_plans(*device_, &notes_);
-  EXPECT_EQ(device_->conv_plans()->rows.size(), 3u);
+  EXPECT_EQ(device_->conv_plans()->rows.size(), 5u);
   EXPECT_EQ(choose_plan(plans.rows[0].work, Precision::fp16, *device_), plans.rows[0].plan);
   // Rows of another network are added, those of the same layer replaced.
   ConvPlans more;
@@ -193,7 +203,7 @@ TEST_F(ConvPlanFiles, AreNamedAfterDeviceAndPrecisionAndLoaded) {
   more.set(row_of(64, 18, {ConvTile::m64n64, 2}));
   ASSERT_TRUE(save_conv_plans(file_, more, device_->info()).ok());
   load_conv_plans(*device_, &notes_);
-  EXPECT_EQ(device_->conv_plans()->rows.size(), 4u);
+  EXPECT_EQ(device_->conv_plans()->rows.size(), 6u);
   EXPECT_EQ(choose_plan(more.rows[0].work, Precision::fp16, *device_), more.rows[0].plan);
   EXPECT_TRUE(notes_.empty());
 
@@ -215,7 +225,7 @@ TEST_F(ConvPlanFiles, ThatCannotBeTrustedAreLeftOutWithAWord) {
     load_conv_plans(*device_, &notes_);
     ASSERT_EQ(notes_.size(), 1u);
     EXPECT_EQ(notes_[0].rfind(other.string() + ": ", 0), 0u) << notes_[0];
-    EXPECT_EQ(device_->conv_plans()->rows.size(), 3u) << "the good file counts";
+    EXPECT_EQ(device_->conv_plans()->rows.size(), 5u) << "the good file counts";
   }
   const Environment named("GPEN_PLANS", (folder_ / "missing.txt").c_str());
   notes_.clear();

@@ -120,6 +120,46 @@ TEST_P(GpuRestore, UpscalesThereAndMovesNothingTwice) {
     }
 }
 
+// One face each: bytes up and bytes down, of the network's square.
+TEST_P(GpuRestore, AlignedPicturesAreTheProcessors) {
+  const std::vector<Image> pictures = {test_picture(kSide, kSide), test_picture(50, 40, 30), test_picture(20, 31, 60)};
+  std::vector<PhotoTask> tasks;
+  for (const Image& picture : pictures) tasks.push_back({&picture, nullptr});
+  const auto there = device();
+  Models here, beyond;
+  here.gpen = negative_on({shared_pool()});
+  beyond.gpen = negative_on(on(there));
+  for (const Task task : {Task::restore, Task::colorize, Task::inpaint, Task::seg2face})
+    for (const double lambda : {0.0, 0.4}) {
+      SCOPED_TRACE(concat(traits(task).name, ", lambda ", lambda));
+      RestoreOptions options;
+      options.aligned = true;
+      options.task = task;
+      options.lambda_id = lambda;
+      options.alpha = 0.8;
+      options.keep_crops = true;
+      const size_t up = there->traffic().up, down = there->traffic().down;
+      const auto expected = Restorer(here, shared_pool()).restore_together(tasks, options);
+      const auto got = Restorer(beyond, shared_pool()).restore_together(tasks, options);
+      constexpr size_t kSquare = 3 * kSide * kSide;
+      if (lambda == 0) {
+        EXPECT_EQ(there->traffic().up - up, pictures.size() * kSquare);
+        EXPECT_EQ(there->traffic().down - down, pictures.size() * kSquare + sizeof(unsigned));
+      }
+      for (size_t i = 0; i < pictures.size(); ++i) {
+        ASSERT_TRUE(expected[i].ok() && got[i].ok()) << got[i].status().message();
+        EXPECT_EQ(got[i]->image.width, expected[i]->image.width);
+        EXPECT_EQ(got[i]->image.height, expected[i]->image.height);
+        EXPECT_GE(largest_difference(got[i]->image, expected[i]->image), 0);
+        EXPECT_LE(largest_difference(got[i]->image, expected[i]->image), 1);
+        ASSERT_EQ(got[i]->restored.size(), 1u);
+        EXPECT_LE(largest_difference(got[i]->restored[0], expected[i]->restored[0]), 1);
+        EXPECT_EQ(got[i]->crops[0].rgb, expected[i]->crops[0].rgb);
+        EXPECT_EQ(got[i]->faces[0].has_degradation, expected[i]->faces[0].has_degradation);
+      }
+    }
+}
+
 TEST_P(GpuRestore, SeveralDevicesGiveWhatOneGives) {
   const Models there = {negative_on(on(device())), nullptr, nullptr, nullptr};
   const auto second = device_of(GetParam());

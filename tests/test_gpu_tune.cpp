@@ -98,12 +98,33 @@ TEST_F(Tune, ANetworkRunsWithThePlansThatWon) {
   }
 }
 
+// The same for the fusions: with all that a layer allows, and with none.
+TEST_F(Tune, FusionsAreTriedToo) {
+  const auto right = output(Precision::fp16);
+  for (const bool like : {true, false}) {
+    const auto fused = [](const ConvPlan& p) { return p.blur_in_load || p.rgb_in_epilogue; };
+    const auto tuning = tune(Precision::fp16, [&](const ConvPlanRow& what, const std::function<void()>&) {
+      return Result<double>(fused(what.plan) == like ? 1.0 : 2.0);
+    });
+    ASSERT_TRUE(tuning.ok()) << tuning.status().message();
+    device_->set_conv_plans(std::make_shared<ConvPlans>(tuning->best()));
+    int with = 0;
+    for (const ConvPlanRow& row : plans_in_use(Precision::fp16)) with += fused(row.plan) ? 1 : 0;
+    EXPECT_EQ(with > 0, like);
+    for (const TunedLayer& l : tuning->layers) EXPECT_EQ(l.wrong, 0) << describe(l.best.work);
+    EXPECT_LE(error(right, output(Precision::fp16)), 1e-2);
+    device_->set_conv_plans(nullptr);
+  }
+}
+
 // Another tile and as many splits: the same sums in the same order.
 TEST_F(Tune, AnotherTileAloneChangesNoBit) {
   const auto right = output(Precision::fp16);
   const auto tuning = tune(Precision::fp16, [&](const ConvPlanRow& what, const std::function<void()>&) {
     const ConvPlan chosen = estimate_plan(what.work, device_->info());
-    return Result<double>(what.plan.splits == chosen.splits && what.plan.tile != chosen.tile ? 1.0 : 2.0);
+    const bool fused = chosen.blur_in_load || chosen.rgb_in_epilogue;
+    const bool other = what.plan.tile != chosen.tile && what.plan == ConvPlan{what.plan.tile, chosen.splits};
+    return Result<double>(!fused && other ? 1.0 : 2.0);
   });
   ASSERT_TRUE(tuning.ok()) << tuning.status().message();
   EXPECT_TRUE(tuning->changed);
@@ -165,9 +186,13 @@ TEST_F(Tune, APlanWithAnotherAnswerIsNotTaken) {
   work.steps = 32;
   work.taps = 1;
   int runs = 0;
-  const auto run = [&](const ConvPlan& plan, float* partial) {
+  const auto compute = [&](Exec& exec, const ConvPlan& plan) {
+    Workspace::Handle handle;
+    float* const scratch = exec.ws.take(1000, &handle);
+    exec.ws.give_back(handle);
+    if (exec.dry()) return;
     ++runs;
-    EXPECT_EQ(partial != nullptr, plan.splits > 1);
+    scratch[999] = 1;
     for (int64_t p = 0; p < kPixels; ++p)
       for (int c = 0; c < kChannels; ++c) {
         float& y = memory->floats()[p * kStride + c];
@@ -176,6 +201,9 @@ TEST_F(Tune, APlanWithAnotherAnswerIsNotTaken) {
         if (plan.splits == 8 && p == 0 && c == 0) y = NAN;
       }
   };
+  ThreadPool pool(1);
+  Workspace ws(device_);
+  Exec exec{pool, ws, device_.get(), ElementType::f32};
   ConvTuner tuner(
       device_,
       [&](const ConvPlanRow& what, const std::function<void()>& work_to_time) {
@@ -183,8 +211,13 @@ TEST_F(Tune, APlanWithAnotherAnswerIsNotTaken) {
         return Result<double>(10.0 - what.plan.splits % 16);  // 8, then 4, then 2
       },
       3);
-  const ConvLaunch launch{work, Precision::fp32, {ConvTile::m64n64, 1}, 1, memory->data(), kPixels, kStride, kChannels,
-                          run};
+  const ConvLaunch launch{exec,
+                          work,
+                          Precision::fp32,
+                          {ConvTile::m64n64, 1},
+                          1,
+                          {{memory->data(), ElementType::f32, kPixels, kStride, kChannels}},
+                          compute};
   tuner.trial(launch);
   tuner.trial(launch);
   ASSERT_TRUE(tuner.status().ok()) << tuner.status().message();

@@ -99,7 +99,8 @@ void JobQueue::work(Worker& worker, const std::function<Status()>& prepare, cons
   std::unique_lock lock(mutex_);
   worker.status = prepared;
   worker.prepared = true;
-  if (!prepared.ok()) return;
+  // Whoever asks for a device that cannot be used is told; without the default one there is no server.
+  if (!prepared.ok() && worker.is_default) return;
   for (;;) {
     wake_workers_.wait(lock, [&] { return joining_ || (worker.running = next_for(worker)) != nullptr; });
     if (joining_) return;
@@ -111,7 +112,7 @@ void JobQueue::work(Worker& worker, const std::function<Status()>& prepare, cons
     lock.unlock();
     Result<JobResult> result = Status(Code::internal, "");
     try {
-      result = run(job);
+      result = prepared.ok() ? run(job) : Result<JobResult>(prepared);
     } catch (const std::bad_alloc&) {
       result = fail(Code::memory, "out of memory");
     } catch (const std::exception& e) {
@@ -146,14 +147,14 @@ void JobQueue::all_workers_added() {
 
 bool JobQueue::ready() const {
   const std::lock_guard lock(mutex_);
-  return complete_ &&
-         std::all_of(workers_.begin(), workers_.end(), [](const Worker& w) { return w.prepared && w.status.ok(); });
+  return complete_ && std::all_of(workers_.begin(), workers_.end(),
+                                  [](const Worker& w) { return w.prepared && (w.status.ok() || !w.is_default); });
 }
 
 Status JobQueue::preparation() const {
   const std::lock_guard lock(mutex_);
   for (const Worker& w : workers_) {
-    if (w.prepared && !w.status.ok()) return w.status;
+    if (w.is_default && w.prepared && !w.status.ok()) return w.status;
   }
   return {};
 }

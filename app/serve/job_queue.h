@@ -34,11 +34,12 @@ class JobQueue {
   ~JobQueue();  // as shut_down(0)
 
   // A thread that takes jobs for `device`, and those for no device in particular if is_default. prepare runs first, on
-  // that thread: when it fails, no job is taken.
+  // that thread. When it fails, a default worker takes no job; every job of another one fails with the same error.
   void add_worker(const std::string& device, bool is_default, std::function<Status()> prepare, Work work);
   // Before this the queue is not ready.
   void all_workers_added();
-  // Whether all workers were added and are prepared; the first error of those that could not be.
+  // Whether all workers were added and are prepared, or, of those that are no default, could not be; the first error of
+  // the default ones.
   bool ready() const;
   Status preparation() const;
 

@@ -68,7 +68,13 @@ Status run_server(const ServeOptions& options) {
   std::thread answers([&] { http.run(); });
   for (DeviceWorker& worker : workers) {
     const bool is_default = menu.find_device(worker.device())->is_default;
-    const auto prepare = [&worker, is_default] { return worker.prepare(is_default); };
+    const auto prepare = [&worker, is_default] {
+      Status prepared = worker.prepare(is_default);
+      if (!prepared.ok() && !is_default)
+        std::fprintf(stderr, "gpen serve: note: jobs for %s will fail: %s\n", worker.device().c_str(),
+                     prepared.message().c_str());
+      return prepared;
+    };
     queue.add_worker(worker.device(), is_default, prepare, [&worker](Job& job) { return worker.run(job); });
   }
   queue.all_workers_added();
