@@ -162,7 +162,8 @@ if [ -n "$gpu" ] && [ -n "$cuda" ]; then
   if [ -n "$tests" ] && [ -n "$(command -v compute-sanitizer)" ]; then
     # Little work for each: a sanitized kernel is a hundred times as slow.
     for tool in memcheck racecheck; do
-      for pair in test_gpu_conv2d:ExactOnSmallIntegers test_gpu_conv2d:InPlace test_gpu_networks:RecordedWork \
+      for pair in test_gpu_conv2d:ExactOnSmallIntegers test_gpu_conv2d:InPlace test_gpu_conv_blur:ExactOnSmallIntegers \
+        test_gpu_conv_rgb:SchedulesAndBatches test_gpu_networks:RecordedWork \
         test_gpu_kernels: test_gpu_kernels_dense:; do
         number=$((number + 1))
         step "$tool-${pair%%:*}-${pair#*:}" 60 compute-sanitizer --tool $tool --error-exitcode 9 \

@@ -4,6 +4,7 @@
 
 #include "kernels/gpu_kernels.h"
 #include "kernels/isa.h"
+#include "kernels/to_rgb.h"
 #include "kernels/upconv2d_impl.h"
 
 namespace gpen {
@@ -99,6 +100,7 @@ void upconv2d(Exec& exec, const UpConv2dWeights& weights, const ConvInput& in, c
     upconv2d_nested(exec, w, in, ep, y);
   else
     upconv2d_direct(exec, w, in, ep, y);
+  if (ep.rgb != nullptr) to_rgb_of(exec, *ep.rgb, y);
 }
 
 }  // namespace gpen

@@ -35,7 +35,8 @@ class UpConv2dWeights {
   std::unique_ptr<Impl> impl_;
 };
 
-// x: n x C x H x W; y: n x out_channels x 2H x 2W, activations. Of the epilogue only out_scale, slope and gain apply.
+// x: n x C x H x W; y: n x out_channels x 2H x 2W, activations. Of the epilogue only out_scale, slope, gain and rgb
+// apply.
 void upconv2d(Exec& exec, const UpConv2dWeights& w, const ConvInput& in, const ConvEpilogue& ep, TensorView y);
 
 }  // namespace gpen

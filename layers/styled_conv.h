@@ -33,8 +33,7 @@ class StyledConv {
   // channel from the style (LinearForm::demodulation): rows of style_floats() and demodulation_floats().
   const LinearWeights& modulation() const { return modulation_; }
   const LinearWeights& squared_norms() const { return squared_norms_; }
-  // y: the convolution's half of the activation. in.in_scale is set from style. rgb: to_rgb of y as well (not where it
-  // upsamples).
+  // y: the convolution's half of the activation. in.in_scale is set from style. rgb: to_rgb of y as well.
   void forward(Exec& exec, ConvInput in, const float* style, const float* demodulation, TensorView y,
                const RgbOutput* rgb = nullptr) const;
   int64_t style_floats() const { return in_.padded(); }

@@ -52,7 +52,7 @@ Both run(const ConvCase& c, const RgbCase& rgb, Precision precision, const std::
   ep.slope = static_cast<float>(c.slope);
   ep.gain = static_cast<float>(c.gain);
   const Tensor none(1, 1, 1, 1);
-  const GuardedTensor y(c.x.n, out, h, w, Layout::nhwc, slice_total(out, true), 32, device, how.type());
+  const GuardedTensor y(c.x.n, out, h, w, how.layout(), slice_total(out, true), 32, device, how.type());
   const GuardedTensor feature =
       rgb.feature.empty() ? on.activation(none) : on.activation(rgb.feature, slice_total(rgb.feature.c, true), 16);
   const GuardedTensor skip = on.planar(rgb.skip.empty() ? none : rgb.skip), planes = on.planar(c.x.n, 3, h, w);
@@ -151,16 +151,19 @@ TEST_P(GpuConvRgb, EqualsTheReference) {
     RgbCase rgb = rgb_case({s.size.n, s.channels.out, s.size.h, s.size.w}, s.rgb_feature, s.skip, rng);
     rgb.x = conv2d(c).value;
     const Tensor right = expected_to_rgb(rgb);
-    for (const bool in_epilogue : {false, true}) {
+    const auto expect_right = [&](const std::shared_ptr<Device>& on, bool in_epilogue) {
       const ForcedPlan forced(with_rgb(ConvTile::m128n128, 1, in_epilogue));
-      const Both both = run(c, rgb, Precision::fp32, device());
+      const Both both = run(c, rgb, Precision::fp32, on);
       double error = 0, whole = 0;
       for (size_t i = 0; i < right.v.size(); ++i) {
         error += (both.rgb.v[i] - right.v[i]) * (both.rgb.v[i] - right.v[i]);
         whole += right.v[i] * right.v[i];
       }
       EXPECT_LE(std::sqrt(error / whole), 2e-6) << describe(c, "3x3", "fp32") << " in the epilogue: " << in_epilogue;
-    }
+    };
+    expect_right(device(), false);
+    expect_right(device(), true);
+    expect_right(nullptr, false);  // the processor
   }
 }
 
