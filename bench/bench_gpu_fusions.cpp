@@ -9,7 +9,6 @@
 namespace gpen::bench {
 namespace {
 
-
 struct FusionOptions : GpuOptions {
   std::string problems = std::string(GPEN_SOURCE_DIR) + "/bench/problems/gpen_512.txt";
   int64_t most_channels = 256;
@@ -30,7 +29,8 @@ std::vector<Way> ways_of(ConvWork work, const DeviceInfo& device) {
   const ConvPlan automatic = estimate_plan(work, device);
   ConvWork plain = work;
   plain.blur = plain.rgb = false;
-  std::vector<Way> ways = {{estimate_plan(plain, device), !fused(automatic), work.rgb ? "to_rgb behind" : "blur before"}};
+  std::vector<Way> ways = {
+      {estimate_plan(plain, device), !fused(automatic), work.rgb ? "to_rgb behind" : "blur before"}};
   for (const ConvPlan& plan : candidate_plans(work, device))
     if (fused(plan)) ways.push_back({plan, plan == automatic, work.rgb ? "to_rgb in epilogue" : "blur in load"});
   return ways;
@@ -77,7 +77,8 @@ class Bench {
 
  private:
   Result<Times> time(GpuLayer& layer) {
-    return timer_.times([&] { layer.run(); }, options_.reps);
+    return times_of(
+        timer_, [&] { layer.run(); }, options_.reps);
   }
   // The convolution against double precision; the planes of to_rgb against those of the first way.
   Status check(GpuLayer& layer, const std::vector<Sample>& samples, const Problem& p, Precision precision,
