@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "bench/gpu_layer.h"
+#include "runtime/element.h"
 
 namespace gpen::bench {
 
