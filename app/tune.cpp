@@ -22,12 +22,12 @@ struct TuneCommand {
 };
 
 void print_layers(FILE* to, const std::vector<TunedLayer>& layers) {
-  std::fprintf(to, "%-58s %5s  %-12s %9s  %-12s %9s %6s\n", "layer (output pixels > channels)", "calls", "chosen", "ms",
+  std::fprintf(to, "%-58s %5s  %-20s %9s  %-20s %9s %6s\n", "layer (output pixels > channels)", "calls", "chosen", "ms",
                "best", "ms", "gain");
   double chosen_ms = 0, best_ms = 0;
   int wrong = 0;
   for (const TunedLayer& l : layers) {
-    std::fprintf(to, "%-58s %5d  %-12s %9.4f  %-12s %9.4f %5.0f%%%s\n", describe(l.chosen.work).c_str(), l.calls,
+    std::fprintf(to, "%-58s %5d  %-20s %9.4f  %-20s %9.4f %5.0f%%%s\n", describe(l.chosen.work).c_str(), l.calls,
                  describe(l.chosen.plan).c_str(), l.chosen.ms, describe(l.best.plan).c_str(), l.best.ms,
                  100 * (1 - l.best.ms / l.chosen.ms), l.wrong > 0 ? concat("  ", l.wrong, " WRONG").c_str() : "");
     chosen_ms += l.calls * l.chosen.ms;

@@ -29,7 +29,9 @@ struct PlanRow {
   double flops() const { return 2e3 * batch * direct_multiplies(problem) / times.min_ms; }
 };
 
-std::string text(const ConvPlan& plan) { return concat(shape_of(plan.tile).name, " x", plan.splits); }
+std::string text(const ConvPlan& plan) {
+  return concat(shape_of(plan.tile).name, " x", plan.splits, plan.blur_in_load ? "+blur" : "");
+}
 
 // The chosen plan first; with --plans every other one that is worth measuring.
 std::vector<ConvPlan> plans_of(const ConvWork& work, Precision precision, const Device& device, bool all) {
@@ -106,6 +108,7 @@ Json to_json(const PlanRow& r, std::optional<double> rate) {
                {"precision", name_of(r.precision)},
                {"tile", shape_of(r.plan.tile).name},
                {"splits", r.plan.splits},
+               {"blur_in_load", r.plan.blur_in_load},
                {"automatic", r.automatic},
                {"batch", r.batch},
                {"min_ms", r.times.min_ms},
