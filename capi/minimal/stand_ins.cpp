@@ -6,6 +6,7 @@
 #include "pipeline/drawing.h"
 #include "pipeline/faces_json.h"
 #include "pipeline/models.h"
+#include "pipeline/plan_files.h"
 #include "weights/safetensors.h"
 
 namespace gpen {
@@ -25,6 +26,7 @@ bool is_wanted(const std::string& name) { return !name.empty() && name != "none"
 std::string installed_detector() { return "none"; }  // what is taken when no detector is named
 Status no_detector() { return left_out("face detector"); }
 Processor for_detector(const Processor& where) { return where; }
+void load_conv_plans(Device&, std::vector<std::string>*) {}  // no device is ever opened
 Result<WeightStore> open_model(const std::string&) { return no_detector(); }
 
 Result<LoadedModels> load_models(const ModelChoice& c, const Processor& where) {
