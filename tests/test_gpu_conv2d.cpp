@@ -1,22 +1,12 @@
 // conv2d and upconv2d of a device, in every precision, with every tile and with split sums, against the same references
 // and with the same cases as the processor's.
-#include "kernels/conv_gemm.h"
-#include "support/conv_cases.h"
-#include "support/devices.h"
+#include "support/gpu_conv.h"
 
 namespace gpen::test {
 namespace {
 
-constexpr Precision kPrecisions[] = {Precision::fp32, Precision::tf32, Precision::bf16, Precision::fp16,
-                                     Precision::fp16_fast};
 constexpr ConvPlan kPlans[] = {{ConvTile::m64n64, 1}, {ConvTile::m128n64, 1}, {ConvTile::m128n128, 1},
                                {ConvTile::m64n64, 3}, {ConvTile::m128n64, 2}, {ConvTile::m128n128, 2}};
-
-// Restores the free choice of plans.
-struct ForcedPlan {
-  explicit ForcedPlan(ConvPlan plan) { force_conv_plan(plan); }
-  ~ForcedPlan() { force_conv_plan(std::nullopt); }
-};
 
 std::string text(ConvPlan plan) { return concat(shape_of(plan.tile).name, " in ", plan.splits); }
 
@@ -25,32 +15,6 @@ class GpuConv : public OnEachDevice {
   ConvRun with(Precision p) const { return {.precision = p, .device = device()}; }
 };
 INSTANTIATE_TEST_SUITE_P(Device, GpuConv, ::testing::ValuesIn(tested_devices()), device_name);
-
-double relative_rms(const Tensor& right, const Tensor& actual) {
-  double error = 0, whole = 0;
-  for (size_t i = 0; i < right.v.size(); ++i) {
-    if (!std::isfinite(actual.v[i])) return INFINITY;
-    error += (actual.v[i] - right.v[i]) * (actual.v[i] - right.v[i]);
-    whole += right.v[i] * right.v[i];
-  }
-  return std::sqrt(error / whole);
-}
-// Of random values in [-1, 1]: what rounding inputs, weights and scaled weights, and the result, makes.
-double tolerance_of(Precision p) {
-  switch (p) {
-    case Precision::fp32:
-      return 1e-6;
-    case Precision::tf32:
-      return 6e-4;
-    case Precision::fp16:
-      return 8e-4;
-    case Precision::fp16_fast:
-      return 1.6e-3;
-    case Precision::bf16:
-      return 6e-3;
-  }
-  return 0;
-}
 
 std::vector<Size> sizes() { return {{1, 0, 1, 1}, {1, 0, 8, 8}, {2, 0, 7, 10}, {1, 0, 9, 15}, {3, 0, 2, 5}}; }
 

@@ -2,21 +2,13 @@
 // against the way through a blurred picture in memory.
 #include <cmath>
 
-#include "kernels/conv_gemm.h"
-#include "support/conv_cases.h"
-#include "support/devices.h"
+#include "support/gpu_conv.h"
 
 namespace gpen::test {
 namespace {
 
-constexpr Precision kPrecisions[] = {Precision::fp32, Precision::tf32, Precision::bf16, Precision::fp16,
-                                     Precision::fp16_fast};
 constexpr ConvTile kTiles[] = {ConvTile::m128n64, ConvTile::m128n128};
 
-struct ForcedPlan {
-  explicit ForcedPlan(ConvPlan plan) { force_conv_plan(plan); }
-  ~ForcedPlan() { force_conv_plan(std::nullopt); }
-};
 ConvPlan blurring(ConvTile tile, bool in_load = true) {
   ConvPlan plan{tile, 1};
   plan.blur_in_load = in_load;
@@ -28,31 +20,6 @@ class GpuConvBlur : public OnEachDevice {
   ConvRun with(Precision p) const { return {.precision = p, .device = device()}; }
 };
 INSTANTIATE_TEST_SUITE_P(Device, GpuConvBlur, ::testing::ValuesIn(tested_devices()), device_name);
-
-double relative_rms(const Tensor& right, const Tensor& actual) {
-  double error = 0, whole = 0;
-  for (size_t i = 0; i < right.v.size(); ++i) {
-    if (!std::isfinite(actual.v[i])) return INFINITY;
-    error += (actual.v[i] - right.v[i]) * (actual.v[i] - right.v[i]);
-    whole += right.v[i] * right.v[i];
-  }
-  return std::sqrt(error / whole);
-}
-double tolerance_of(Precision p) {
-  switch (p) {
-    case Precision::fp32:
-      return 1e-6;
-    case Precision::tf32:
-      return 6e-4;
-    case Precision::fp16:
-      return 8e-4;
-    case Precision::fp16_fast:
-      return 1.6e-3;
-    case Precision::bf16:
-      return 6e-3;
-  }
-  return 0;
-}
 
 // Less than a tile, edges inside of tiles, several tiles both ways, odd sizes; channels of less than a chunk of 64
 // bytes, of several, of half a packed row of weights; one and several tiles of columns.

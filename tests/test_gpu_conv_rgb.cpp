@@ -2,21 +2,11 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/conv_gemm.h"
-#include "support/conv_cases.h"
 #include "support/dense_cases.h"
-#include "support/devices.h"
+#include "support/gpu_conv.h"
 
 namespace gpen::test {
 namespace {
-
-constexpr Precision kPrecisions[] = {Precision::fp32, Precision::tf32, Precision::bf16, Precision::fp16,
-                                     Precision::fp16_fast};
-
-struct ForcedPlan {
-  explicit ForcedPlan(ConvPlan plan) { force_conv_plan(plan); }
-  ~ForcedPlan() { force_conv_plan(std::nullopt); }
-};
 
 ConvPlan with_rgb(ConvTile tile, int splits, bool in_epilogue) {
   ConvPlan plan{tile, splits};
