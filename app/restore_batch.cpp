@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "app/restore_outputs.h"
 #include "app/stage_shares.h"
 #include "pipeline/distribute.h"
+#include "pipeline/lanes.h"
 #include "pipeline/lost_device.h"
 
 namespace gpen::app {
@@ -63,9 +65,15 @@ class Batch {
         kept_(run.read),
         reports_(run.inputs.items.size()),
         settled_(reports_.size(), false),
-        bar_("photos", static_cast<int64_t>(reports_.size())),
-        workers_left_(places.size()) {
-    for (size_t i = 0; i < places.size(); ++i) restorers_.emplace_back(models[i].networks, places[i].pool);
+        bar_("photos", static_cast<int64_t>(reports_.size())) {
+    const size_t memory = arguments_.restore.memory_limit;
+    for (size_t i = 0; i < places.size(); ++i) {
+      std::vector<Restorer> lanes = make_lanes(models[i].networks, places[i].pool, reports_.size(), memory);
+      on_processor_ = places[i].device == nullptr;
+      memory_limit_ = memory / lanes.size();
+      std::move(lanes.begin(), lanes.end(), std::back_inserter(restorers_));
+    }
+    workers_left_ = restorers_.size();
     threads_ = helpers(places, reports_.size());
   }
 
@@ -95,6 +103,7 @@ class Batch {
   std::string why_skip(const PhotoReport& report) const;
   int64_t weigh(size_t photo) const;
   std::optional<ReadPhoto> read(size_t photo);
+  size_t group_size() const;
   void serve(Restorer& restorer, ReadAhead& reader, WriteBehind& writer);
   std::vector<Result<RestoreResult>> restore(Restorer& restorer, const std::vector<ReadPhoto>& group);
   // Fills the rest of the photo's report.
@@ -131,8 +140,10 @@ class Batch {
   const RestoreRun& run_;
   const RestoreArguments& arguments_;
   const ProtectedInputs kept_;
-  std::vector<Restorer> restorers_;
-  size_t threads_ = 0;  // that read, and as many that write
+  std::vector<Restorer> restorers_;  // each with its own thread
+  bool on_processor_ = true;
+  size_t memory_limit_ = 0;  // of each restorer
+  size_t threads_ = 0;       // that read, and as many that write
 
   std::mutex mutex_;  // of these four
   std::vector<PhotoReport> reports_;
@@ -140,7 +151,8 @@ class Batch {
   size_t printed_ = 0;  // the first so many photos
   ProgressBar bar_;
   std::atomic<size_t> settled_count_{0}, restored_{0};
-  std::atomic<size_t> workers_left_;
+  std::atomic<size_t> taken_{0};  // that no restorer will take any more
+  std::atomic<size_t> workers_left_{0};
 };
 
 std::string Batch::why_skip(const PhotoReport& report) const {
@@ -167,6 +179,7 @@ std::optional<ReadPhoto> Batch::read(size_t photo) {
   try {
     report.reason = why_skip(report);
     if (!report.reason.empty()) {
+      ++taken_;
       report.state = PhotoReport::State::skipped;
       std::error_code ignored;
       if (fs::exists(report.output, ignored)) report.outputs = {report.output};
@@ -180,12 +193,14 @@ std::optional<ReadPhoto> Batch::read(size_t photo) {
   } catch (const std::bad_alloc&) {
     status = fail(Code::memory, report.input, ": out of memory");
   }
+  ++taken_;
   settle(photo, std::move(report), status);
   return std::nullopt;
 }
 
 std::vector<Result<RestoreResult>> Batch::restore(Restorer& restorer, const std::vector<ReadPhoto>& group) {
   RestoreOptions options = arguments_.restore;
+  options.memory_limit = memory_limit_;
   const bool upscales = restorer.models().upscaler != nullptr;
   options.progress = [&](const char* stage, double fraction) {
     // What has been restored but not been printed yet counts as well.
@@ -199,16 +214,24 @@ std::vector<Result<RestoreResult>> Batch::restore(Restorer& restorer, const std:
   return restorer.restore_together(tasks, options);
 }
 
-// One device: groups of photos, as they come.
-void Batch::serve(Restorer& restorer, ReadAhead& reader, WriteBehind& writer) {
-  const Models& models = restorer.models();
-  size_t most = models.gpen->device() != nullptr ? kPhotosTogetherOnDevice : kPhotosTogether;
-  most = std::max(most, static_cast<size_t>(arguments_.restore.batch));
+// How many photos a restorer should take next. Lanes take fewer towards the end, so that they end together.
+size_t Batch::group_size() const {
   // An upscaled background takes far longer than a face: nothing is gained by waiting for others.
-  if (models.upscaler != nullptr) most = 1;
+  if (restorers_.front().models().upscaler != nullptr) return 1;
+  const size_t most = std::max(on_processor_ ? kPhotosTogether : kPhotosTogetherOnDevice,
+                               static_cast<size_t>(arguments_.restore.batch));
+  if (!on_processor_ || restorers_.size() == 1) return most;
+  const size_t left = reports_.size() - std::min(reports_.size(), taken_.load());
+  return std::clamp<size_t>(left / (2 * restorers_.size()), 1, most);
+}
+
+// One restorer: groups of photos, as they come.
+void Batch::serve(Restorer& restorer, ReadAhead& reader, WriteBehind& writer) {
+  const int64_t bytes = on_processor_ ? kBytesTogether / static_cast<int64_t>(restorers_.size()) : kBytesTogether;
   for (;;) {
-    std::vector<ReadPhoto> group = reader.next(most, kBytesTogether);
+    std::vector<ReadPhoto> group = reader.next(group_size(), bytes);
     if (group.empty() || interrupted()) return;
+    taken_ += group.size();
     std::vector<Result<RestoreResult>> results = restore(restorer, group);
     restored_ += group.size();
     bool fit = true;

@@ -46,7 +46,7 @@ void RestoreArguments::add_to(CLI::App* sub) {
       ->check(CLI::IsMember({"restore", "colorize", "inpaint", "seg2face"}))
       ->group(networks);
   sub->add_option("--batch", restore.batch,
-                  "Most faces at once, of one or several photos\n(default: 4 on the CPU, what fits in half of its "
+                  "Most faces at once, of one or several photos\n(default: 2 to 4 on the CPU, what fits in half of its "
                   "memory on a device)")
       ->check(CLI::Range(1, 256))
       ->group(networks);

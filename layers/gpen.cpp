@@ -9,15 +9,12 @@
 #include "kernels/mapping.h"
 #include "kernels/noise.h"
 #include "kernels/rgb_stem.h"
-#include "layers/gpen_algorithms.h"
-#include "layers/styled_conv.h"
+#include "layers/gpen_weights.h"
 #include "runtime/constants.h"
 
 namespace gpen {
 
 namespace {
-
-constexpr size_t kMaxLevels = 16;  // resolutions 4 << 15 and below
 
 // An activation of the decoder: the convolution's half, and what its second half is computed from.
 struct Activation {
@@ -44,35 +41,18 @@ struct Styles {
 }  // namespace
 
 struct GpenNet::Impl {
-  GpenArch arch;
-  Placement at;
-  TransformFrom from = kFp32From;
-  ParameterVector ecd0;            // the 1x1 convolution of the picture, computed where it is read
-  std::vector<Conv2dWeights> ecd;  // ecd1, ecd2, ...: from in_size / 2 down to 4
-  LinearWeights final_linear;
-  std::vector<LinearWeights> style;  // generator.style.1 ...
-  ParameterVector constant;          // generator.input.input, planar
-  std::vector<StyledConv> convs;     // generator.conv1, then generator.convs.0, 1, ...
-  std::vector<ToRgb> to_rgbs;        // generator.to_rgb1, then generator.to_rgbs.0, 1, ...
+  std::shared_ptr<const GpenWeights> weights;
+  const GpenArch& arch = weights->arch;
   NetworkRun planned;
   std::vector<LayerTime>* times = nullptr;
-  std::vector<std::string> names;  // of convs, for times
 
-  explicit Impl(const Processor& where)
-      : at(where.placement()), from(where.precision == Precision::bf16 ? kBf16From : kFp32From), planned(where) {}
-  Status load(const WeightStore& store);
-  Status load_encoder(const WeightStore& store);
-  Status load_decoder(const WeightStore& store);
+  Impl(std::shared_ptr<const GpenWeights> loaded, const Processor& where)
+      : weights(std::move(loaded)), planned(where) {}
   // outputs: the picture, the encoder's 4 x 4 map, the latent vector (n x style_dim x 1 x 1).
   Status forward(Exec& exec, const TensorView& input, std::span<const TensorView> outputs, uint64_t seed);
   void encode(Exec& exec, const TensorView& input, Features* out);
   void map_latent(Exec& exec, const TensorView& encoded, const TensorView& planar, float* latent);
   void modulate(Exec& exec, const float* latent, int64_t n, Styles* styles);
-
-  ConvAlgorithm choose(int resolution, int first, int64_t in_channels, int64_t out_channels) const {
-    return at.device != nullptr ? ConvAlgorithm::automatic
-                                : choose_algorithm(resolution, first, in_channels, out_channels);
-  }
 
   // Runs one step and, when asked, notes its time.
   template <class Step>
@@ -86,95 +66,10 @@ struct GpenNet::Impl {
   }
 };
 
-Status GpenNet::Impl::load_encoder(const WeightStore& store) {
-  // On the processor the encoder stays in fp32: an eighth of the work, three quarters of bf16's error.
-  const Precision encoder_precision = at.device != nullptr ? at.precision : Precision::fp32;
-  const int levels = arch.encoder_levels();
-  auto width = [&](int k) -> int64_t { return arch.encoder_channels[static_cast<size_t>(levels - 1 - k)]; };
-  GPEN_ASSIGN(auto stem_weight, store.floats("ecd0.0.0.weight", {width(0), 3, 1, 1}));
-  GPEN_ASSIGN(auto stem_bias, store.floats("ecd0.0.1.bias", {width(0)}));
-  GPEN_ASSIGN(ecd0, ParameterVector::make(
-                        at, pack_rgb_stem(width(0), stem_weight.data(), 1 / std::sqrt(3.0), stem_bias.data())));
-  for (int k = 1; k < levels; ++k) {
-    const std::string name = "ecd" + std::to_string(k);
-    ConvGeometry g;
-    g.in_channels = width(k - 1);
-    g.out_channels = width(k);
-    g.pad = 0;
-    g.stride = 2;
-    g.blur_pad = 2;
-    GPEN_ASSIGN(const FloatView weight, store.view(name + ".0.1.weight", {g.out_channels, g.in_channels, 3, 3}));
-    GPEN_ASSIGN(auto bias, store.floats(name + ".0.2.bias", {g.out_channels}));
-    const double scale = 1 / std::sqrt(9.0 * static_cast<double>(g.in_channels));
-    const auto algorithm = choose(4 << (levels - 1 - k), from.encoder, g.in_channels, g.out_channels);
-    GPEN_ASSIGN(auto packed, Conv2dWeights::pack(g, weight.data(), scale, bias, at, algorithm, 0, encoder_precision));
-    store.release_pages(name + ".0.1.weight");
-    ecd.push_back(std::move(packed));
-  }
-  const int64_t flat = static_cast<int64_t>(arch.encoder_channels[0]) * 16;
-  GPEN_ASSIGN(const FloatView weight, store.view("final_linear.0.weight", {arch.style_dim, flat}));
-  GPEN_ASSIGN(auto bias, store.floats("final_linear.0.bias", {arch.style_dim}));
-  GPEN_ASSIGN(final_linear, LinearWeights::pack(weight.data(), arch.style_dim, flat,
-                                                1 / std::sqrt(static_cast<double>(flat)), bias, 1, at));
-  store.release_pages("final_linear.0.weight");
-  constexpr double kLrMul = 0.01;
-  for (int i = 1; i <= arch.mlp_layers; ++i) {
-    const std::string name = "generator.style." + std::to_string(i);
-    GPEN_ASSIGN(const FloatView w, store.view(name + ".weight", {arch.style_dim, arch.style_dim}));
-    GPEN_ASSIGN(auto b, store.floats(name + ".bias", {arch.style_dim}));
-    GPEN_ASSIGN(auto packed,
-                LinearWeights::pack(w.data(), arch.style_dim, arch.style_dim,
-                                    kLrMul / std::sqrt(static_cast<double>(arch.style_dim)), b, kLrMul, at));
-    store.release_pages(name + ".weight");
-    style.push_back(std::move(packed));
-  }
-  return Status();
-}
-
-Status GpenNet::Impl::load_decoder(const WeightStore& store) {
-  const int64_t c0 = arch.channels[0];
-  GPEN_ASSIGN(auto input, store.floats("generator.input.input", {1, c0, 4, 4}));
-  GPEN_ASSIGN(constant, ParameterVector::make(at, std::move(input)));
-
-  auto add_conv = [&](const std::string& name, ActivationChannels in, int64_t out, bool up, int resolution) -> Status {
-    const auto algorithm = choose(resolution, up ? from.up : from.conv, in.total(), out);
-    GPEN_ASSIGN(auto conv, StyledConv::load(store, name, in, out, arch.style_dim, up, algorithm, at));
-    convs.push_back(std::move(conv));
-    names.push_back(name);
-    return Status();
-  };
-  auto add_rgb = [&](const std::string& name, int64_t channels) -> Status {
-    GPEN_ASSIGN(auto rgb, ToRgb::load(store, name, {channels, channels}, arch.style_dim, at));
-    to_rgbs.push_back(std::move(rgb));
-    return Status();
-  };
-  GPEN_RETURN_IF_ERROR(add_conv("generator.conv1", {c0, 0}, c0, false, 4));
-  GPEN_RETURN_IF_ERROR(add_rgb("generator.to_rgb1", c0));
-  for (int i = 1; i < arch.levels(); ++i) {
-    const int64_t in = arch.channels[static_cast<size_t>(i - 1)], out = arch.channels[static_cast<size_t>(i)];
-    const std::string prefix = "generator.convs.";
-    GPEN_RETURN_IF_ERROR(add_conv(prefix + std::to_string(2 * i - 2), {in, in}, out, true, 4 << i));
-    GPEN_RETURN_IF_ERROR(add_conv(prefix + std::to_string(2 * i - 1), {out, out}, out, false, 4 << i));
-    GPEN_RETURN_IF_ERROR(add_rgb("generator.to_rgbs." + std::to_string(i - 1), out));
-  }
-  return Status();
-}
-
-Status GpenNet::Impl::load(const WeightStore& store) {
-  GPEN_ASSIGN(const Architecture detected, detect_architecture(store));
-  const GpenArch* gpen = std::get_if<GpenArch>(&detected);
-  if (gpen == nullptr) return fail(Code::model, store.source, ": is ", describe(detected), ", not a GPEN");
-  arch = *gpen;
-  if (static_cast<size_t>(arch.levels()) > kMaxLevels)
-    return fail(Code::model, store.source, ": output size ", arch.out_size, " is out of range");
-  GPEN_RETURN_IF_ERROR(load_encoder(store));
-  return load_decoder(store);
-}
-
 // The style vector of every image, [n][style_dim], and on the way the encoder's map as it is, planar.
 void GpenNet::Impl::map_latent(Exec& exec, const TensorView& encoded, const TensorView& planar, float* latent) {
   (void)to_planar(exec, encoded, planar);
-  mapping_network(exec, final_linear, style, planar.data, encoded.n, arch.style_dim, latent);
+  mapping_network(exec, weights->final_linear, weights->style, planar.data, encoded.n, arch.style_dim, latent);
 }
 
 // The styles of all layers from the latent vectors, and the demodulation factors of the convolutions from the styles.
@@ -187,17 +82,17 @@ void GpenNet::Impl::modulate(Exec& exec, const float* latent, int64_t n, Styles*
     jobs[count++] = {&w, latent, arch.style_dim, s, w.outputs()};
     *style = s;
   };
-  for (size_t i = 0; i < convs.size(); ++i) add(convs[i].modulation(), &styles->conv[i]);
-  for (size_t i = 0; i < to_rgbs.size(); ++i) add(to_rgbs[i].modulation(), &styles->rgb[i]);
+  for (size_t i = 0; i < weights->convs.size(); ++i) add(weights->convs[i].modulation(), &styles->conv[i]);
+  for (size_t i = 0; i < weights->to_rgbs.size(); ++i) add(weights->to_rgbs[i].modulation(), &styles->rgb[i]);
   linear(exec, std::span(jobs, count), n, LinearForm::plain);
-  for (size_t i = 0; i < convs.size(); ++i) {
-    const LinearWeights& w = convs[i].squared_norms();
+  for (size_t i = 0; i < weights->convs.size(); ++i) {
+    const LinearWeights& w = weights->convs[i].squared_norms();
     Workspace::Handle handle;
     float* d = exec.ws.take(static_cast<size_t>(n * w.outputs()), &handle);
-    demodulation[i] = {&w, styles->conv[i], convs[i].style_floats(), d, w.outputs()};
+    demodulation[i] = {&w, styles->conv[i], weights->convs[i].style_floats(), d, w.outputs()};
     styles->demodulation[i] = d;
   }
-  linear(exec, std::span(demodulation, convs.size()), n, LinearForm::demodulation);
+  linear(exec, std::span(demodulation, weights->convs.size()), n, LinearForm::demodulation);
 }
 
 // Every output is kept until the decoder has used it.
@@ -208,7 +103,7 @@ void GpenNet::Impl::encode(Exec& exec, const TensorView& input, Features* out) {
   const size_t top = out->top = static_cast<size_t>(arch.encoder_levels() - 1);
   float* pixels = ws.take(static_cast<size_t>(n * input.plane() * 4), &pixel_handle);
   timed(exec, "encoder", 0, 0, [&] { to_stem_pixels(exec, input, pixels); });
-  const RgbStem stem = out->stem = {pixels, ecd0.data()};
+  const RgbStem stem = out->stem = {pixels, weights->ecd0.data()};
   auto& features = out->maps;
   features[top] = make_view(nullptr, n, arch.encoder_channels[top], arch.in_size, arch.in_size, Layout::nchw16c);
   // Where ecd0 is all of the encoder it is stored; a device stores it always.
@@ -227,7 +122,7 @@ void GpenNet::Impl::encode(Exec& exec, const TensorView& input, Features* out) {
     ConvInput in;
     in.x = features[level + 1];
     if (level + 1 == top) in.stem = out->stem;
-    const Conv2dWeights& conv = ecd[top - 1 - level];
+    const Conv2dWeights& conv = weights->ecd[top - 1 - level];
     const ConvGeometry& g = conv.geometry();
     timed(exec, "encoder", static_cast<double>(n * size * size * g.in_channels * g.out_channels * 9),
           static_cast<double>(n) * conv.multiplications(in.x.h, in.x.w),
@@ -254,7 +149,7 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, std::span<con
   Activation now;
   const int64_t c0 = arch.channels[0];
   now.in.x = exec.activation(1, c0, 4, 4, &now.x);
-  const TensorView planar_constant = make_view(const_cast<float*>(constant.data()), 1, c0, 4, 4);
+  const TensorView planar_constant = make_view(const_cast<float*>(weights->constant.data()), 1, c0, 4, 4);
   GPEN_RETURN_IF_ERROR(to_blocked(exec, planar_constant, now.in.x));
   now.in.x.n = n;
   now.in.x.batch_stride = 0;  // the same constant for every image
@@ -264,7 +159,7 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, std::span<con
   // A convolution, and with_rgb also the level's to_rgb: on a device as a part of the convolution, which may then be
   // one kernel for both, wherever the feature is there before it.
   auto styled = [&](size_t index, int level, bool with_rgb) {
-    const StyledConv& conv = convs[index];
+    const StyledConv& conv = weights->convs[index];
     const size_t at_level = static_cast<size_t>(level);
     const int64_t size = 4 << level;
     const bool last = level == levels - 1;
@@ -282,11 +177,11 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, std::span<con
     RgbOutput output;
     if (together) {
       take_rgb();
-      output = to_rgbs[at_level].output(next.in, styles.rgb[at_level], skip, rgb);
+      output = weights->to_rgbs[at_level].output(next.in, styles.rgb[at_level], skip, rgb);
       output.only_rgb = last;
     }
     const double input_pixels = static_cast<double>(n * now.in.x.plane());
-    timed(exec, names[index].c_str(), conv.multiply_adds_per_input_pixel() * input_pixels,
+    timed(exec, weights->names[index].c_str(), conv.multiply_adds_per_input_pixel() * input_pixels,
           static_cast<double>(n) * conv.multiplications(now.in.x.h, now.in.x.w), [&] {
             conv.forward(exec, now.in, styles.conv[index], styles.demodulation[index], next.in.x,
                          together ? &output : nullptr);
@@ -304,7 +199,7 @@ Status GpenNet::Impl::forward(Exec& exec, const TensorView& input, std::span<con
       take_rgb();
       const auto products = static_cast<double>(n * size * size * 6 * conv.out_channels());
       timed(exec, "to_rgb", products, products,
-            [&] { to_rgbs[at_level].forward(exec, now.in, styles.rgb[at_level], skip, rgb); });
+            [&] { weights->to_rgbs[at_level].forward(exec, now.in, styles.rgb[at_level], skip, rgb); });
     }
     if (level > 0) ws.give_back(skip_handle);
     skip = rgb;
@@ -328,9 +223,12 @@ GpenNet& GpenNet::operator=(GpenNet&&) noexcept = default;
 GpenNet::~GpenNet() = default;
 
 Result<GpenNet> GpenNet::load(const WeightStore& store, const Processor& where) {
-  auto impl = std::make_unique<Impl>(where);
-  GPEN_RETURN_IF_ERROR(impl->load(store));
-  return GpenNet(std::move(impl));
+  GPEN_ASSIGN(auto weights, GpenWeights::load(store, where));
+  return GpenNet(std::make_unique<Impl>(std::move(weights), where));
+}
+
+GpenNet GpenNet::share(std::shared_ptr<ThreadPool> pool) const {
+  return GpenNet(std::make_unique<Impl>(impl_->weights, Processor(std::move(pool))));
 }
 
 const GpenArch& GpenNet::arch() const { return impl_->arch; }
@@ -388,13 +286,6 @@ size_t GpenNet::arena_bytes_for(int64_t n) const {
   return bytes;
 }
 
-size_t GpenNet::weight_bytes() const {
-  size_t bytes = impl_->final_linear.packed_bytes() + impl_->ecd0.size() * sizeof(float);
-  for (const auto& w : impl_->ecd) bytes += w.packed_bytes();
-  for (const auto& w : impl_->style) bytes += w.packed_bytes();
-  for (const auto& w : impl_->convs) bytes += w.packed_bytes();
-  for (const auto& w : impl_->to_rgbs) bytes += w.packed_bytes();
-  return bytes;
-}
+size_t GpenNet::weight_bytes() const { return impl_->weights->packed_bytes(); }
 
 }  // namespace gpen

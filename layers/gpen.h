@@ -12,6 +12,9 @@ class GpenNet {
   // in fp32: they are an eighth of the work and would make three quarters of the error. On a device every precision is
   // for the whole network but styles, demodulation and the mapping network.
   static Result<GpenNet> load(const WeightStore& store, const Processor& where);
+  // Another one with the same weights, whose forward() may run at the same time as this one's: it has an arena of its
+  // own, and the pool. On the processor only.
+  GpenNet share(std::shared_ptr<ThreadPool> pool) const;
   GpenNet(GpenNet&&) noexcept;
   GpenNet& operator=(GpenNet&&) noexcept;
   ~GpenNet();

@@ -88,7 +88,7 @@ class NetworkRun {
   void release() {
     planned_.clear();
     recorded_.reset();
-    ws_.begin_plan();
+    ws_.release();
   }
 
   size_t peak_bytes() const { return ws_.peak_bytes(); }

@@ -64,20 +64,23 @@ Activation run_up(Exec& exec, const ResidualBlock& b, const TensorView& x) {
 
 }  // namespace
 
-struct ParseNet::Impl {
+struct ParseNet::Weights {
   ParseNetArch arch;
   Conv2dWeights first, mask_head, image_head;
   std::vector<ResidualBlock> down, body, up;
-  NetworkRun planned;
 
-  explicit Impl(const Processor& where) : planned(where) {}
   Status load(const WeightStore& store, const Placement& at);
   Status run(Exec& exec, const TensorView& input, TensorView mask_logits, const TensorView* image) const;
   Activation run_body(Exec& exec, const TensorView& encoded) const;
   int64_t multiple() const { return int64_t{1} << down.size(); }
 };
 
-Status ParseNet::Impl::load(const WeightStore& store, const Placement& at) {
+struct ParseNet::Impl {
+  std::shared_ptr<const Weights> weights;
+  NetworkRun planned;
+};
+
+Status ParseNet::Weights::load(const WeightStore& store, const Placement& at) {
   if (arch.down_channels.empty() || arch.body_blocks < 1 || arch.up_channels.size() + 1 != arch.down_channels.size() ||
       arch.up_channels.empty())
     return fail(Code::model, store.source, ": ParseNet needs as many decoder as encoder blocks, and a body; it has ",
@@ -108,7 +111,7 @@ Status ParseNet::Impl::load(const WeightStore& store, const Placement& at) {
 
 // body(encoded) + encoded. The first block leaves `encoded` alone, the others add to its result in place, and the last
 // adds `encoded` on the way out.
-Activation ParseNet::Impl::run_body(Exec& exec, const TensorView& encoded) const {
+Activation ParseNet::Weights::run_body(Exec& exec, const TensorView& encoded) const {
   Activation inner(exec, encoded.n, encoded.c, encoded.h, encoded.w);
   Activation y(exec, encoded.n, encoded.c, encoded.h, encoded.w);
   for (size_t i = 0; i < body.size(); ++i) {
@@ -124,7 +127,8 @@ Activation ParseNet::Impl::run_body(Exec& exec, const TensorView& encoded) const
   return y;
 }
 
-Status ParseNet::Impl::run(Exec& exec, const TensorView& input, TensorView mask_logits, const TensorView* image) const {
+Status ParseNet::Weights::run(Exec& exec, const TensorView& input, TensorView mask_logits,
+                              const TensorView* image) const {
   Activation x(exec, input.n, arch.down_channels[0], input.h, input.w);
   {
     const Activation rgb(exec, input.n, 3, input.h, input.w);
@@ -147,21 +151,26 @@ ParseNet::ParseNet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ParseNet::ParseNet(ParseNet&&) noexcept = default;
 ParseNet& ParseNet::operator=(ParseNet&&) noexcept = default;
 ParseNet::~ParseNet() = default;
-const ParseNetArch& ParseNet::arch() const { return impl_->arch; }
+const ParseNetArch& ParseNet::arch() const { return impl_->weights->arch; }
 const std::shared_ptr<Device>& ParseNet::device() const { return impl_->planned.device(); }
 
 Result<ParseNet> ParseNet::load(const WeightStore& store, const Processor& where) {
   GPEN_ASSIGN(const Architecture arch, detect_architecture(store));
   const auto* parsenet = std::get_if<ParseNetArch>(&arch);
   if (parsenet == nullptr) return fail(Code::model, store.source, ": not a ParseNet but ", describe(arch));
-  auto impl = std::make_unique<Impl>(where);
-  impl->arch = *parsenet;
-  GPEN_RETURN_IF_ERROR(impl->load(store, where.placement()));
-  return ParseNet(std::move(impl));
+  const auto weights = std::make_shared<Weights>();
+  weights->arch = *parsenet;
+  GPEN_RETURN_IF_ERROR(weights->load(store, where.placement()));
+  return ParseNet(std::make_unique<Impl>(Impl{weights, NetworkRun(where)}));
+}
+
+ParseNet ParseNet::share(std::shared_ptr<ThreadPool> pool) const {
+  return ParseNet(std::make_unique<Impl>(Impl{impl_->weights, NetworkRun(Processor(std::move(pool)))}));
 }
 
 Status ParseNet::forward(const TensorView& input, TensorView mask_logits, TensorView image) {
-  const int64_t multiple = impl_->multiple();
+  const Weights& weights = *impl_->weights;
+  const int64_t multiple = weights.multiple();
   if (input.layout != Layout::nchw || input.c != 3 || input.n < 1 || input.h < 2 * multiple || input.w < 2 * multiple ||
       input.h % multiple != 0 || input.w % multiple != 0)
     return fail(Code::usage, "parsenet: input is ", input.shape_string(),
@@ -169,9 +178,9 @@ Status ParseNet::forward(const TensorView& input, TensorView mask_logits, Tensor
   const auto fits = [&](const TensorView& v, int64_t channels) {
     return v.layout == Layout::nchw && v.n == input.n && v.c == channels && v.h == input.h && v.w == input.w;
   };
-  if (!fits(mask_logits, impl_->arch.classes))
+  if (!fits(mask_logits, weights.arch.classes))
     return fail(Code::usage, "parsenet: mask output is ", mask_logits.shape_string(), " for input ",
-                input.shape_string(), " and ", impl_->arch.classes, " classes");
+                input.shape_string(), " and ", weights.arch.classes, " classes");
   if (image.data != nullptr && !fits(image, 3))
     return fail(Code::usage, "parsenet: image output is ", image.shape_string(), " for input ", input.shape_string());
   const bool with_image = image.data != nullptr;
@@ -179,7 +188,7 @@ Status ParseNet::forward(const TensorView& input, TensorView mask_logits, Tensor
   const TensorView outputs[] = {mask_logits, image};
   return impl_->planned.run(shape, std::span(&input, 1), std::span(outputs, with_image ? 2 : 1),
                             [&](Exec& exec, std::span<const TensorView> in, std::span<const TensorView> out) {
-                              return impl_->run(exec, in[0], out[0], with_image ? &out[1] : nullptr);
+                              return weights.run(exec, in[0], out[0], with_image ? &out[1] : nullptr);
                             });
 }
 

@@ -9,6 +9,7 @@ namespace gpen {
 class ParseNet {
  public:
   static Result<ParseNet> load(const WeightStore& store, const Processor& where);
+  ParseNet share(std::shared_ptr<ThreadPool> pool) const;  // as GpenNet::share()
   ParseNet(ParseNet&&) noexcept;
   ParseNet& operator=(ParseNet&&) noexcept;
   ~ParseNet();
@@ -19,6 +20,7 @@ class ParseNet {
   Status forward(const TensorView& input, TensorView mask_logits, TensorView image);
 
  private:
+  struct Weights;
   struct Impl;
   explicit ParseNet(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

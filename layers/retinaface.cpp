@@ -59,25 +59,28 @@ Result<Conv2dWeights> load_heads(const WeightStore& store, int level, int64_t wi
 
 }  // namespace
 
-struct RetinaFaceNet::Impl {
+struct RetinaFaceNet::Weights {
   RetinaFaceArch arch;
   std::unique_ptr<RetinaFaceBody> body;
   Conv2dWeights output1, output2, output3, merge1, merge2;
   std::array<Ssh, 3> ssh;
   std::array<Conv2dWeights, 3> heads;
-  NetworkRun planned;
-  std::vector<float> head_memory;  // of the heads' planar outputs, between forwards
 
-  explicit Impl(const Processor& where) : planned(where) {}
-
+  Status load(const WeightStore& store, const Placement& at);
   float slope() const { return arch.fpn_width <= 64 ? 0.1f : 0.0f; }
   // heads: of the three levels, planar n x kHeadChannels x h x w.
   Status run(Exec& exec, const TensorView& input, std::span<const TensorView> outputs) const;
   Activation run_ssh(Exec& exec, const Ssh& s, const TensorView& x) const;
 };
 
+struct RetinaFaceNet::Impl {
+  std::shared_ptr<const Weights> weights;
+  NetworkRun planned;
+  std::vector<float> head_memory;  // of the heads' planar outputs, between forwards
+};
+
 // ReLU(concat(a, b, c)): each convolution writes its channels of the one buffer, through the ReLU.
-Activation RetinaFaceNet::Impl::run_ssh(Exec& exec, const Ssh& s, const TensorView& x) const {
+Activation RetinaFaceNet::Weights::run_ssh(Exec& exec, const Ssh& s, const TensorView& x) const {
   const int64_t half = arch.fpn_width / 2, quarter = arch.fpn_width / 4;
   const int64_t b_at = padded_channels({half}), c_at = padded_channels({half, quarter});
   Activation out(exec, x.n, padded_channels(ssh_parts(arch.fpn_width)), x.h, x.w);
@@ -115,7 +118,7 @@ void store_heads(ThreadPool& pool, const TensorView& x, int64_t first, RetinaFac
 
 }  // namespace
 
-Status RetinaFaceNet::Impl::run(Exec& exec, const TensorView& input, std::span<const TensorView> outputs) const {
+Status RetinaFaceNet::Weights::run(Exec& exec, const TensorView& input, std::span<const TensorView> outputs) const {
   const int64_t width = arch.fpn_width;
   RetinaFaceBody::Levels c;
   {
@@ -147,11 +150,33 @@ Status RetinaFaceNet::Impl::run(Exec& exec, const TensorView& input, std::span<c
   return Status();
 }
 
+Status RetinaFaceNet::Weights::load(const WeightStore& store, const Placement& at) {
+  GPEN_ASSIGN(body, RetinaFaceBody::load(store, arch.backbone, at));
+  const int64_t width = arch.fpn_width;
+  const auto load_fpn = [&](const std::string& name, int64_t in, int kernel) {
+    const ConvGeometry g{
+        .in_channels = in, .out_channels = width, .kernel_h = kernel, .kernel_w = kernel, .pad = kernel / 2};
+    return load_conv(store, {"fpn." + name + ".0", "fpn." + name + ".1"}, g, at);
+  };
+  const std::array<int64_t, 3> channels = body->channels();
+  GPEN_ASSIGN(output1, load_fpn("output1", channels[0], 1));
+  GPEN_ASSIGN(output2, load_fpn("output2", channels[1], 1));
+  GPEN_ASSIGN(output3, load_fpn("output3", channels[2], 1));
+  GPEN_ASSIGN(merge1, load_fpn("merge1", width, 3));
+  GPEN_ASSIGN(merge2, load_fpn("merge2", width, 3));
+  for (int i = 0; i < 3; ++i) {
+    const size_t level = static_cast<size_t>(i);
+    GPEN_ASSIGN(ssh[level], load_ssh(store, concat("ssh", i + 1), width, at));
+    GPEN_ASSIGN(heads[level], load_heads(store, i, width, at));
+  }
+  return Status();
+}
+
 RetinaFaceNet::RetinaFaceNet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RetinaFaceNet::RetinaFaceNet(RetinaFaceNet&&) noexcept = default;
 RetinaFaceNet& RetinaFaceNet::operator=(RetinaFaceNet&&) noexcept = default;
 RetinaFaceNet::~RetinaFaceNet() = default;
-const RetinaFaceArch& RetinaFaceNet::arch() const { return impl_->arch; }
+const RetinaFaceArch& RetinaFaceNet::arch() const { return impl_->weights->arch; }
 const std::shared_ptr<Device>& RetinaFaceNet::device() const { return impl_->planned.device(); }
 
 Result<RetinaFaceNet> RetinaFaceNet::load(const WeightStore& store, const Processor& where) {
@@ -160,28 +185,14 @@ Result<RetinaFaceNet> RetinaFaceNet::load(const WeightStore& store, const Proces
   if (retina == nullptr) return fail(Code::model, store.source, ": not a RetinaFace but ", describe(arch));
   if (retina->fpn_width < 4 || retina->fpn_width % 4 != 0)
     return fail(Code::model, store.source, ": FPN width ", retina->fpn_width, " is not a multiple of 4");
-  auto impl = std::make_unique<Impl>(where);
-  impl->arch = *retina;
-  const Placement at = where.placement();
-  GPEN_ASSIGN(impl->body, RetinaFaceBody::load(store, retina->backbone, at));
-  const int64_t width = retina->fpn_width;
-  const auto load_fpn = [&](const std::string& name, int64_t in, int kernel) {
-    const ConvGeometry g{
-        .in_channels = in, .out_channels = width, .kernel_h = kernel, .kernel_w = kernel, .pad = kernel / 2};
-    return load_conv(store, {"fpn." + name + ".0", "fpn." + name + ".1"}, g, at);
-  };
-  const std::array<int64_t, 3> channels = impl->body->channels();
-  GPEN_ASSIGN(impl->output1, load_fpn("output1", channels[0], 1));
-  GPEN_ASSIGN(impl->output2, load_fpn("output2", channels[1], 1));
-  GPEN_ASSIGN(impl->output3, load_fpn("output3", channels[2], 1));
-  GPEN_ASSIGN(impl->merge1, load_fpn("merge1", width, 3));
-  GPEN_ASSIGN(impl->merge2, load_fpn("merge2", width, 3));
-  for (int i = 0; i < 3; ++i) {
-    const size_t level = static_cast<size_t>(i);
-    GPEN_ASSIGN(impl->ssh[level], load_ssh(store, concat("ssh", i + 1), width, at));
-    GPEN_ASSIGN(impl->heads[level], load_heads(store, i, width, at));
-  }
-  return RetinaFaceNet(std::move(impl));
+  const auto weights = std::make_shared<Weights>();
+  weights->arch = *retina;
+  GPEN_RETURN_IF_ERROR(weights->load(store, where.placement()));
+  return RetinaFaceNet(std::make_unique<Impl>(Impl{weights, NetworkRun(where), {}}));
+}
+
+RetinaFaceNet RetinaFaceNet::share(std::shared_ptr<ThreadPool> pool) const {
+  return RetinaFaceNet(std::make_unique<Impl>(Impl{impl_->weights, NetworkRun(Processor(std::move(pool))), {}}));
 }
 
 Status RetinaFaceNet::forward(const TensorView& input, Output* out) {
@@ -207,7 +218,7 @@ Status RetinaFaceNet::forward(const TensorView& input, Output* out) {
   GPEN_RETURN_IF_ERROR(
       impl_->planned.run(shape, std::span(&input, 1), heads,
                          [&](Exec& exec, std::span<const TensorView> in, std::span<const TensorView> levels) {
-                           return impl_->run(exec, in[0], levels);
+                           return impl_->weights->run(exec, in[0], levels);
                          }));
   const auto all = static_cast<size_t>(input.n * out->anchors);
   out->loc.resize(all * kLoc);

@@ -9,6 +9,7 @@ namespace gpen {
 class RetinaFaceNet {
  public:
   static Result<RetinaFaceNet> load(const WeightStore& store, const Processor& where);
+  RetinaFaceNet share(std::shared_ptr<ThreadPool> pool) const;  // as GpenNet::share()
   RetinaFaceNet(RetinaFaceNet&&) noexcept;
   RetinaFaceNet& operator=(RetinaFaceNet&&) noexcept;
   ~RetinaFaceNet();
@@ -24,6 +25,7 @@ class RetinaFaceNet {
   const std::shared_ptr<Device>& device() const;  // null: the processor
 
  private:
+  struct Weights;
   struct Impl;
   explicit RetinaFaceNet(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -84,12 +84,14 @@ Result<Degradation> make_face_consistent(const float* input, int in_side, float*
   return degradation;
 }
 
+size_t bytes_of_forward(const GpenNet& net, int64_t n) {
+  const size_t pixels = planar_floats(net.arch().in_size) + planar_floats(net.arch().out_size);
+  return net.arena_bytes_for(n) + static_cast<size_t>(n) * pixels * sizeof(float);
+}
+
 int64_t faces_per_forward(const GpenNet& net, int64_t faces, int wanted, size_t memory_limit) {
   int64_t most = std::max<int64_t>(1, wanted > 0 ? std::min<int64_t>(wanted, faces) : faces);
-  const size_t pixels = planar_floats(net.arch().in_size) + planar_floats(net.arch().out_size);
-  const auto bytes = [&](int64_t n) {
-    return net.arena_bytes_for(n) + static_cast<size_t>(n) * pixels * sizeof(float);
-  };
+  const auto bytes = [&](int64_t n) { return bytes_of_forward(net, n); };
   if (most > 1) {
     // The arena grows about in proportion; the loop corrects what the guess missed.
     most = std::min(most, std::max<int64_t>(1, static_cast<int64_t>(memory_limit / std::max<size_t>(1, bytes(1)))));

@@ -30,8 +30,11 @@ struct FaceBatchOptions {
   uint64_t seed = 0;
 };
 
-// Most faces for one forward(): no more than wanted (0: any number), than `faces`, and than memory_limit allows for the
-// network's arena and its input and output; at least 1. The faces are spread evenly over the forwards needed.
+// What n faces in one forward() take: the network's arena, its input and its output.
+size_t bytes_of_forward(const GpenNet& net, int64_t n);
+
+// Most faces for one forward(): no more than wanted (0: any number), than `faces`, and than memory_limit allows for
+// bytes_of_forward(); at least 1. The faces are spread evenly over the forwards needed.
 int64_t faces_per_forward(const GpenNet& net, int64_t faces, int wanted, size_t memory_limit);
 
 // One forward() for all the faces, then consistency or the task's own steps on each. spent(stage, ms) is told the time.

@@ -45,8 +45,8 @@ struct RestoreOptions {
   double lambda_id = 0.1;      // closed-loop consistency, 0..1; 0: exactly the network's output
   double alpha = 1;            // restored * alpha + original * (1 - alpha), 0..1
   int tile_size = 0;           // background upscaler, input pixels; 0: in one piece
-  // Most faces in one forward(); 0: 4 on the processor, on a device as many as memory_limit allows. Where their memory
-  // is refused there are fewer, and a note says so.
+  // Most faces in one forward(); 0: 2 to 4 on the processor, by its threads, on a device as many as memory_limit
+  // allows. Where their memory is refused there are fewer, and a note says so.
   int batch = 0;
   // Bytes for the network's activations; one face is always tried. On a device half of its free memory, if that is
   // more.

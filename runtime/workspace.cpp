@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kAlign = 64;  // on the host
 constexpr size_t kDeviceAlign = 256;
 constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kMostSpare = 4;  // a block up to so many times larger than needed is kept
 size_t round_up(size_t v, size_t a) { return (v + a - 1) / a * a; }
 
 // What the system could still give without killing anybody: free and reclaimable memory, and swap. No limit where the
@@ -51,6 +52,10 @@ void Workspace::begin_plan() {
   cursor_ = 0;
   peak_ = 0;
   slots_.clear();
+}
+
+void Workspace::release() {
+  begin_plan();
   block_ = AlignedBuffer();
   device_block_ = DeviceBuffer();
 }
@@ -101,6 +106,11 @@ void Workspace::place() {
 
 Status Workspace::finish_plan() {
   place();
+  // Fresh memory is cleared page by page by the system, which takes a tenth of a forward(): batches of two faces, then
+  // three, then two again stay in the same block. One picture that needed far more does not keep it for ever.
+  if (block_bytes() >= peak_ && block_bytes() / kMostSpare <= peak_) return Status();
+  block_ = AlignedBuffer();
+  device_block_ = DeviceBuffer();
   if (device_ != nullptr) {
     auto block = DeviceBuffer::make(device_, peak_);
     if (!block.ok()) return block.status().in("the network's activations");

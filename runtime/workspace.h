@@ -52,8 +52,11 @@ class Workspace {
   // Where the block lies: on the device, or in the host's memory (null).
   explicit Workspace(std::shared_ptr<Device> device = nullptr) : device_(std::move(device)) {}
 
-  void begin_plan();     // forget everything, start recording
-  Status finish_plan();  // place the buffers and allocate the block (Code::memory when it is not free)
+  void begin_plan();  // forget all buffers, start recording
+  // Place the buffers in the block of the plan before, or, where that is too small or far too large, in a new one
+  // (Code::memory when it is not free; there is no block then).
+  Status finish_plan();
+  void release();  // forget all buffers, give the block back
   void place();          // place the buffers only: afterwards peak_bytes() is known, nothing is allocated
   void begin_run() { cursor_ = 0; }
   bool planning() const { return planning_; }
@@ -68,7 +71,9 @@ class Workspace {
     v.data = take(static_cast<size_t>(ceil_div(n * v.image_size() * size_of(type), size_of(ElementType::f32))), handle);
     return v;
   }
-  size_t peak_bytes() const { return peak_; }
+  size_t peak_bytes() const { return peak_; }  // that the plan needs
+  // That are held.
+  size_t block_bytes() const { return device_ != nullptr ? device_block_.bytes() : block_.bytes(); }
 
  private:
   struct Slot {

@@ -170,11 +170,14 @@ TEST_F(Batch, EveryPhotoIsWhatItIsAlone) {
   for (int i = 0; i < 9; ++i) save(concat("in/", i, ".png"), test_picture(40 + 9 * i, 60, i));
   ASSERT_EQ(restore({"-i", "in", "-o", "together"}).code, 0);
   ASSERT_EQ(restore({"-i", "in", "-o", "by_two", "--batch", "2", "-j", "1"}).code, 0);
+  // Three restorers side by side with a thread each, and nine with two or three.
+  ASSERT_EQ(restore({"-i", "in", "-o", "by_three", "-j", "3"}).code, 0);
+  ASSERT_EQ(restore({"-i", "in", "-o", "by_nine", "-j", "20"}).code, 0);
   fs::create_directory(gpen / "alone");
   for (int i = 0; i < 9; ++i)
     ASSERT_EQ(restore({"-i", concat("in/", i, ".png"), "-o", concat("alone/", i, ".png")}).code, 0);
   EXPECT_EQ(tree("together"), tree("alone"));
-  EXPECT_EQ(tree("by_two"), tree("alone"));
+  for (const char* const output : {"by_two", "by_three", "by_nine"}) EXPECT_EQ(tree(output), tree("alone")) << output;
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 // GPEN against the published networks' answers, and the laws it must obey.
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <thread>
+
 #include "convert/checkpoint.h"
 #include "layers/gpen.h"
 #include "support/compare.h"
@@ -173,6 +176,23 @@ TEST_P(GpenPrecision, ThreadsBatchesAndRepetitionDoNotChangeABit) {
     const Answer a = forward(three, single, 1);
     EXPECT_TRUE(std::equal(a.output.begin(), a.output.end(), whole.output.begin() + n * image)) << "image " << n;
   }
+}
+
+TEST_P(GpenPrecision, NetworksThatShareWeightsRunSideBySide) {
+  std::optional<GpenNet> first = load_net(synthetic(kSmall), 2, GetParam());
+  const auto x = formula_tensor("shared", 2 * 3 * 64 * 64, 1);
+  const Answer expected = forward(*first, x, 2);
+  std::vector<GpenNet> others;
+  for (int i = 1; i <= 3; ++i) others.push_back(first->share(std::make_shared<ThreadPool>(i)));
+  first.reset();  // the weights are theirs as well
+  std::vector<std::thread> threads;
+  std::vector<Answer> answers(others.size());
+  for (size_t i = 0; i < others.size(); ++i)
+    threads.emplace_back([&, i] {
+      for (int run = 0; run < 3; ++run) answers[i] = forward(others[i], x, 2);
+    });
+  for (std::thread& t : threads) t.join();
+  for (const Answer& answer : answers) EXPECT_EQ(answer.output, expected.output);
 }
 
 TEST(Gpen, NoiseOfTheSuperResolutionVariantFollowsTheSeed) {

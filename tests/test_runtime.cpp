@@ -144,6 +144,31 @@ TEST(Workspace, BuffersAliveTogetherDoNotOverlap) {
   }
 }
 
+TEST(Workspace, KeepsItsBlockWhereItServes) {
+  Workspace ws;
+  const auto plan = [&](size_t floats) {
+    ws.begin_plan();
+    Workspace::Handle h;
+    ws.take(floats, &h);
+    EXPECT_TRUE(ws.finish_plan().ok());
+    ws.begin_run();
+    float* const memory = ws.take(floats, &h);
+    memory[0] = memory[floats - 1] = 1;
+    return memory;
+  };
+  float* const large = plan(size_t{1} << 20);
+  const size_t held = ws.block_bytes();
+  EXPECT_EQ(plan(size_t{3} << 18), large) << "a smaller plan, in the same memory";
+  EXPECT_EQ(plan(size_t{1} << 20), large);
+  EXPECT_EQ(ws.block_bytes(), held);
+  plan(size_t{1} << 10);
+  EXPECT_LT(ws.block_bytes(), held / 100) << "one that needs far less";
+  plan(size_t{1} << 21);
+  EXPECT_GE(ws.block_bytes(), ws.peak_bytes()) << "a larger one";
+  ws.release();
+  EXPECT_EQ(ws.block_bytes(), 0u);
+}
+
 TEST(Workspace, AnEmptyPlanNeedsNoMemory) {
   Workspace ws;
   ws.begin_plan();
