@@ -7,7 +7,7 @@ set(GPEN_MINIMAL_weights architecture architecture_names architecture_tensors dt
 set(GPEN_MINIMAL_kernels conv2d conv2d_direct conv2d_nested conv2d_winograd gpu_weights isa isa_avx2 isa_avx512
   isa_avx512_bf16 isa_generic layout linear mapping noise rgb_stem to_rgb transform_filters transform_gemm upconv2d
   upconv2d_direct upconv2d_nested)
-set(GPEN_MINIMAL_layers gpen styled_conv)
+set(GPEN_MINIMAL_layers gpen gpen_weights styled_conv)
 set(GPEN_MINIMAL_pipeline aligned_face alignment compute consistency dct degradation drawing face_batch geometry paste
   tasks)
 
