@@ -7,6 +7,7 @@
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <optional>
 
 #include "app/interrupt.h"
@@ -28,7 +29,8 @@ using Clock = std::chrono::steady_clock;
 // What pictures that are read and wait, and results that wait and are written, may take: enough for each thread to have
 // a photo of some 7 megapixels in its hands. A picture larger than all of it goes alone.
 constexpr int64_t kBytes = int64_t{128} << 20, kBytesOfThread = int64_t{64} << 20;
-// Of pictures whose faces are restored together: some five times as much while they are.
+// Of pictures that are restored at the same time, on a device or on the processor: some five times as much while they
+// are.
 constexpr int64_t kBytesTogether = int64_t{48} << 20;
 // Photos whose faces share batches: on the processor enough to fill some, on a device more. What is restored
 // is written when the group is done, so a larger one would wait longer, and lose more when the program is killed.
@@ -66,14 +68,15 @@ class Batch {
         reports_(run.inputs.items.size()),
         settled_(reports_.size(), false),
         bar_("photos", static_cast<int64_t>(reports_.size())) {
-    const size_t memory = arguments_.restore.memory_limit;
+    const size_t photos = photos_to_restore(kMostLanes);
     for (size_t i = 0; i < places.size(); ++i) {
-      std::vector<Restorer> lanes = make_lanes(models[i].networks, places[i].pool, reports_.size(), memory);
+      std::vector<Restorer> lanes = make_lanes(models[i].networks, places[i].pool, photos, arguments_.restore);
       on_processor_ = places[i].device == nullptr;
-      memory_limit_ = memory / lanes.size();
+      memory_limit_ = arguments_.restore.memory_limit / lanes.size();
       std::move(lanes.begin(), lanes.end(), std::back_inserter(restorers_));
     }
     workers_left_ = restorers_.size();
+    in_work_.assign(restorers_.size(), 0);
     threads_ = helpers(places, reports_.size());
   }
 
@@ -85,7 +88,7 @@ class Batch {
       ReadAhead reader({reports_.size(), threads_, most_bytes, [this](size_t photo) { return weigh(photo); },
                         [this](size_t photo) { return read(photo); }, interrupted});
       const auto work = [&](size_t place, size_t) {
-        serve(restorers_[place], reader, writer);
+        serve(place, reader, writer);
         return true;
       };
       GPEN_RETURN_IF_ERROR(distribute({restorers_.size(), restorers_.size(), work, nullptr, nullptr}).status());
@@ -101,11 +104,13 @@ class Batch {
  private:
   // Why the photo needs nothing; empty: it does.
   std::string why_skip(const PhotoReport& report) const;
+  size_t photos_to_restore(size_t most) const;
   int64_t weigh(size_t photo) const;
   std::optional<ReadPhoto> read(size_t photo);
   size_t group_size() const;
-  void serve(Restorer& restorer, ReadAhead& reader, WriteBehind& writer);
-  std::vector<Result<RestoreResult>> restore(Restorer& restorer, const std::vector<ReadPhoto>& group);
+  void serve(size_t place, ReadAhead& reader, WriteBehind& writer);
+  std::vector<Result<RestoreResult>> restore(size_t place, const std::vector<ReadPhoto>& group);
+  void show(size_t place, double photos, const char* stage);
   // Fills the rest of the photo's report.
   Status write(size_t photo, const RestoreResult& result, PhotoReport* report) const;
   void settle(size_t photo, PhotoReport report);
@@ -140,18 +145,19 @@ class Batch {
   const RestoreRun& run_;
   const RestoreArguments& arguments_;
   const ProtectedInputs kept_;
-  std::vector<Restorer> restorers_;  // each with its own thread
+  std::vector<Restorer> restorers_;  // by place: a device, or a part of the processor's threads
   bool on_processor_ = true;
   size_t memory_limit_ = 0;  // of each restorer
   size_t threads_ = 0;       // that read, and as many that write
 
-  std::mutex mutex_;  // of these four
+  std::mutex mutex_;  // of these five
   std::vector<PhotoReport> reports_;
   std::vector<bool> settled_;
-  size_t printed_ = 0;  // the first so many photos
+  size_t printed_ = 0;           // the first so many photos
+  std::vector<double> in_work_;  // by place: so many photos' worth is done of those that it has
   ProgressBar bar_;
   std::atomic<size_t> settled_count_{0}, restored_{0};
-  std::atomic<size_t> taken_{0};  // that no restorer will take any more
+  std::atomic<size_t> taken_{0};  // by a restorer, or by none: skipped or not to be read
   std::atomic<size_t> workers_left_{0};
 };
 
@@ -198,20 +204,36 @@ std::optional<ReadPhoto> Batch::read(size_t photo) {
   return std::nullopt;
 }
 
-std::vector<Result<RestoreResult>> Batch::restore(Restorer& restorer, const std::vector<ReadPhoto>& group) {
+// How much of a place's photos is done. What has been restored but not been printed yet counts as well.
+void Batch::show(size_t place, double photos, const char* stage) {
+  double ahead = static_cast<double>(restored_.load()) - static_cast<double>(settled_count_.load());
+  {
+    const std::lock_guard lock(mutex_);
+    in_work_[place] = photos;
+    ahead = std::accumulate(in_work_.begin(), in_work_.end(), std::max(0.0, ahead));
+  }
+  bar_.within(ahead, stage);
+}
+
+std::vector<Result<RestoreResult>> Batch::restore(size_t place, const std::vector<ReadPhoto>& group) {
+  Restorer& restorer = restorers_[place];
   RestoreOptions options = arguments_.restore;
   options.memory_limit = memory_limit_;
   const bool upscales = restorer.models().upscaler != nullptr;
   options.progress = [&](const char* stage, double fraction) {
-    // What has been restored but not been printed yet counts as well.
-    const double ahead = static_cast<double>(restored_.load()) - static_cast<double>(settled_count_.load());
-    bar_.within(std::max(0.0, ahead) + photo_progress(stage, fraction, upscales) * static_cast<double>(group.size()),
-                stage);
+    show(place, photo_progress(stage, fraction, upscales) * static_cast<double>(group.size()), stage);
     return !interrupted();
   };
   std::vector<PhotoTask> tasks;
   for (const ReadPhoto& photo : group) tasks.push_back({&photo.picture, run_.has_given ? &run_.given : nullptr});
   return restorer.restore_together(tasks, options);
+}
+
+// How many photos need work; not counted beyond `most`.
+size_t Batch::photos_to_restore(size_t most) const {
+  size_t count = 0;
+  for (size_t i = 0; i < reports_.size() && count < most; ++i) count += why_skip(begin_report(i)).empty() ? 1 : 0;
+  return count;
 }
 
 // How many photos a restorer should take next. Lanes take fewer towards the end, so that they end together.
@@ -226,13 +248,18 @@ size_t Batch::group_size() const {
 }
 
 // One restorer: groups of photos, as they come.
-void Batch::serve(Restorer& restorer, ReadAhead& reader, WriteBehind& writer) {
+void Batch::serve(size_t place, ReadAhead& reader, WriteBehind& writer) {
+  Restorer& restorer = restorers_[place];
   const int64_t bytes = on_processor_ ? kBytesTogether / static_cast<int64_t>(restorers_.size()) : kBytesTogether;
   for (;;) {
     std::vector<ReadPhoto> group = reader.next(group_size(), bytes);
     if (group.empty() || interrupted()) return;
     taken_ += group.size();
-    std::vector<Result<RestoreResult>> results = restore(restorer, group);
+    std::vector<Result<RestoreResult>> results = restore(place, group);
+    {
+      const std::lock_guard lock(mutex_);
+      in_work_[place] = 0;
+    }
     restored_ += group.size();
     bool fit = true;
     for (size_t i = 0; i < group.size(); ++i) {

@@ -1,6 +1,7 @@
 #include "layers/gpen.h"
 
 #include <array>
+#include <cassert>
 #include <chrono>
 #include <cmath>
 #include <utility>
@@ -228,6 +229,7 @@ Result<GpenNet> GpenNet::load(const WeightStore& store, const Processor& where) 
 }
 
 GpenNet GpenNet::share(std::shared_ptr<ThreadPool> pool) const {
+  assert(device() == nullptr);
   return GpenNet(std::make_unique<Impl>(impl_->weights, Processor(std::move(pool))));
 }
 
@@ -267,6 +269,8 @@ Status GpenNet::forward(const TensorView& input, TensorView output, uint64_t see
 }
 
 size_t GpenNet::arena_bytes() const { return impl_->planned.peak_bytes(); }
+size_t GpenNet::held_bytes() const { return impl_->planned.held_bytes(); }
+void GpenNet::release_memory() { impl_->planned.release(); }
 
 size_t GpenNet::arena_bytes_for(int64_t n) const {
   Impl& m = *impl_;

@@ -13,7 +13,7 @@ class GpenNet {
   // for the whole network but styles, demodulation and the mapping network.
   static Result<GpenNet> load(const WeightStore& store, const Processor& where);
   // Another one with the same weights, whose forward() may run at the same time as this one's: it has an arena of its
-  // own, and the pool. On the processor only.
+  // own, and the pool. Of a network on the processor only.
   GpenNet share(std::shared_ptr<ThreadPool> pool) const;
   GpenNet(GpenNet&&) noexcept;
   GpenNet& operator=(GpenNet&&) noexcept;
@@ -31,6 +31,8 @@ class GpenNet {
   // Code::usage on a wrong shape, Code::memory when the arena cannot be had.
   Status forward(const TensorView& input, TensorView output, uint64_t seed = 0, const Extra* extra = nullptr);
   size_t arena_bytes() const;   // of the last planned shape
+  size_t held_bytes() const;    // of the block it stands in, which may be larger (runtime/workspace.h)
+  void release_memory();        // gives that back; the next forward() takes it anew
   size_t weight_bytes() const;  // packed
   // Arena needed for a batch of n, without allocating it.
   size_t arena_bytes_for(int64_t n) const;

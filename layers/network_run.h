@@ -92,6 +92,7 @@ class NetworkRun {
   }
 
   size_t peak_bytes() const { return ws_.peak_bytes(); }
+  size_t held_bytes() const { return ws_.block_bytes(); }
   const std::shared_ptr<Device>& device() const { return device_; }
   ThreadPool& pool() const { return *pool_; }
 

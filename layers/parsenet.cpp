@@ -1,5 +1,6 @@
 #include "layers/parsenet.h"
 
+#include <cassert>
 #include <string>
 #include <utility>
 
@@ -165,7 +166,19 @@ Result<ParseNet> ParseNet::load(const WeightStore& store, const Processor& where
 }
 
 ParseNet ParseNet::share(std::shared_ptr<ThreadPool> pool) const {
+  assert(device() == nullptr);
   return ParseNet(std::make_unique<Impl>(Impl{impl_->weights, NetworkRun(Processor(std::move(pool)))}));
+}
+
+size_t ParseNet::arena_bytes_for(int64_t n) const {
+  const Weights& weights = *impl_->weights;
+  float unused;  // the caller's tensors are not of the arena
+  const TensorView input = make_view(&unused, n, 3, weights.arch.size, weights.arch.size);
+  const TensorView logits = make_view(&unused, n, weights.arch.classes, weights.arch.size, weights.arch.size);
+  return impl_->planned.bytes_for(std::span(&input, 1), std::span(&logits, 1),
+                                  [&](Exec& exec, std::span<const TensorView> in, std::span<const TensorView> out) {
+                                    return weights.run(exec, in[0], out[0], nullptr);
+                                  });
 }
 
 Status ParseNet::forward(const TensorView& input, TensorView mask_logits, TensorView image) {

@@ -1,6 +1,7 @@
 #include "layers/retinaface.h"
 
 #include <array>
+#include <cassert>
 #include <cmath>
 
 #include "kernels/add_upsampled.h"
@@ -192,21 +193,42 @@ Result<RetinaFaceNet> RetinaFaceNet::load(const WeightStore& store, const Proces
 }
 
 RetinaFaceNet RetinaFaceNet::share(std::shared_ptr<ThreadPool> pool) const {
+  assert(device() == nullptr);
   return RetinaFaceNet(std::make_unique<Impl>(Impl{impl_->weights, NetworkRun(Processor(std::move(pool))), {}}));
+}
+
+namespace {
+
+// The heads' outputs for an input of h x w, without memory.
+std::array<TensorView, 3> head_views(int64_t n, int64_t h, int64_t w) {
+  const auto level = [&](int64_t stride) {
+    return make_view(nullptr, n, kHeadChannels, ceil_div(h, stride), ceil_div(w, stride));
+  };
+  return {level(8), level(16), level(32)};
+}
+
+}  // namespace
+
+size_t RetinaFaceNet::arena_bytes_for(int64_t n, int64_t h, int64_t w) const {
+  float unused;  // the caller's input and head_memory are not of the arena
+  const TensorView input = make_view(&unused, n, 3, h, w);
+  std::array<TensorView, 3> heads = head_views(n, h, w);
+  for (TensorView& head : heads) head.data = &unused;
+  return impl_->planned.bytes_for(std::span(&input, 1), heads,
+                                  [&](Exec& exec, std::span<const TensorView> in, std::span<const TensorView> levels) {
+                                    return impl_->weights->run(exec, in[0], levels);
+                                  });
 }
 
 Status RetinaFaceNet::forward(const TensorView& input, Output* out) {
   if (input.layout != Layout::nchw || input.c != 3 || input.n < 1 || input.h < 1 || input.w < 1)
     return fail(Code::usage, "retinaface: input is ", input.shape_string(), ", expected a planar n x 3 x H x W");
-  constexpr int64_t kStrides[] = {8, 16, 32};
-  std::array<TensorView, 3> heads;
+  std::array<TensorView, 3> heads = head_views(input.n, input.h, input.w);
   size_t floats = 0;
   out->anchors = 0;
-  for (size_t i = 0; i < heads.size(); ++i) {
-    heads[i] =
-        make_view(nullptr, input.n, kHeadChannels, ceil_div(input.h, kStrides[i]), ceil_div(input.w, kStrides[i]));
-    floats += static_cast<size_t>(input.n * heads[i].image_size());
-    out->anchors += kAnchorsPerCell * heads[i].plane();
+  for (const TensorView& head : heads) {
+    floats += static_cast<size_t>(head.n * head.image_size());
+    out->anchors += kAnchorsPerCell * head.plane();
   }
   impl_->head_memory.resize(floats);
   float* memory = impl_->head_memory.data();

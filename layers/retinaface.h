@@ -21,6 +21,7 @@ class RetinaFaceNet {
   };
   // input: n x 3 x H x W planar BGR minus (104,117,123), any H, W >= 1.
   Status forward(const TensorView& input, Output* out);
+  size_t arena_bytes_for(int64_t n, int64_t h, int64_t w) const;  // as GpenNet::arena_bytes_for()
   const RetinaFaceArch& arch() const;
   const std::shared_ptr<Device>& device() const;  // null: the processor
 

@@ -45,8 +45,10 @@ class Work {
 
   Status run() {
     for (DevicePhoto& photo : photos_) open(&photo);
-    // A device has its memory for this, and is the faster the more faces it has at once.
-    const size_t limit = std::max(faces_.options.memory_limit, device_->free_bytes() / 2);
+    // A device has its memory for this, and is the faster the more faces it has at once. What earlier photos left to
+    // the network counts as free.
+    const size_t free = device_->free_bytes() + faces_.models.gpen->held_bytes();
+    const size_t limit = std::max(faces_.options.memory_limit, free / 2);
     size_t most = static_cast<size_t>(
         faces_per_forward(*faces_.models.gpen, static_cast<int64_t>(slots_.size()), faces_.options.batch, limit));
     for (std::span<Slot> batch = next_batch(most); !batch.empty(); batch = next_batch(most)) {
@@ -103,6 +105,7 @@ class Work {
 
   // The batch will be tried again in smaller ones.
   void give_back(std::span<const Slot> batch) {
+    faces_.models.gpen->release_memory();
     pictures_.clear();
     input_ = DeviceBuffer();
     output_ = DeviceBuffer();

@@ -109,6 +109,7 @@ Result<int64_t> restore_faces(GpenNet& net, const FaceBatchOptions& options, Thr
     const size_t count = std::min(at_once, all.size() - first);
     const Status status = restore_together(net, options, pool, all.subspan(first, count), spent);
     if (status.code() == Code::memory && count > 1) {
+      net.release_memory();  // of the larger batch; what was refused may have been something else
       at_once = count / 2;
       continue;
     }

@@ -3,15 +3,31 @@
 #include <algorithm>
 
 #include "pipeline/face_batch.h"
+#include "runtime/workspace.h"
 
 namespace gpen {
 
 namespace {
 
-size_t count_lanes(const Models& models, size_t threads, size_t most, size_t memory_limit) {
-  if (models.gpen == nullptr || models.gpen->device() != nullptr || models.upscaler != nullptr) return 1;
-  const size_t wanted = std::min({threads, most, kMostLanes});
-  return wanted < 2 ? 1 : std::clamp<size_t>(memory_limit / bytes_of_forward(*models.gpen, 1), 1, wanted);
+template <class Net>
+bool on_device(const std::shared_ptr<Net>& net) {
+  return net != nullptr && net->device() != nullptr;
+}
+
+size_t count_lanes(const Models& models, size_t threads, size_t photos, const RestoreOptions& options) {
+  if (models.gpen == nullptr || models.upscaler != nullptr) return 1;
+  if (on_device(models.gpen) || on_device(models.detector) || on_device(models.parser)) return 1;
+  const size_t wanted = std::min({threads, photos, kMostLanes});
+  if (wanted < 2) return 1;
+  const size_t faces = bytes_of_forward(*models.gpen, std::max(1, options.batch));
+  size_t all = faces;
+  if (models.parser != nullptr) all += models.parser->arena_bytes_for(1);
+  if (models.detector != nullptr) {
+    const int side = options.detection.shrink_above;
+    if (side <= 0) return 1;
+    all += models.detector->arena_bytes_for(1, side, side);
+  }
+  return std::clamp<size_t>(std::min(options.memory_limit / faces, lane_memory() / all), 1, wanted);
 }
 
 template <class Net>
@@ -21,10 +37,12 @@ std::shared_ptr<Net> share(const std::shared_ptr<Net>& net, const std::shared_pt
 
 }  // namespace
 
-std::vector<Restorer> make_lanes(const Models& models, const std::shared_ptr<ThreadPool>& pool, size_t most,
-                                 size_t memory_limit) {
+size_t lane_memory() { return std::min(size_t{4} << 30, available_memory() / 2); }
+
+std::vector<Restorer> make_lanes(const Models& models, const std::shared_ptr<ThreadPool>& pool, size_t photos,
+                                 const RestoreOptions& options) {
   const auto threads = static_cast<size_t>(pool->size());
-  const size_t count = count_lanes(models, threads, most, memory_limit);
+  const size_t count = count_lanes(models, threads, photos, options);
   std::vector<Restorer> lanes;
   if (count == 1) {
     lanes.emplace_back(models, pool);

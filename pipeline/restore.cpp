@@ -13,9 +13,9 @@ namespace gpen {
 
 namespace {
 
-// Faces in one forward() on the processor: one for each thread, within these. Measured in whole runs on two cores: with
-// one or two threads 2, 4 and 8 faces of GPEN-256 do not differ, and one is slower by 3 %; of a small network, which
-// memory holds up more than weights do, 4 are slower by 4 %.
+// Faces in one forward() on the processor: one for each thread, within these. Measured in whole runs with one and two
+// threads (bench/RESULTS.md): 2 are the fastest with GPEN-256, little ahead of 1 and 4; more take more memory and give
+// nothing. With more threads than two it was not measured.
 constexpr size_t kFewestTogether = 2, kMostTogether = 4;
 
 // Photos that run short of memory fail by themselves.
@@ -126,6 +126,7 @@ void Group::restore_here() {
   for (std::span<Slot> batch = next_batch(); !batch.empty() && !cancelled_; batch = next_batch()) {
     const size_t count = batch.size();
     const Status status = restore(batch);
+    if (status.code() == Code::memory) models_.gpen->release_memory();
     // Which of the batch's photos is it? Each tries its faces without the others.
     while (!status.ok() && !batch.empty() && !cancelled_) {
       Member* const member = batch.front().member;
@@ -250,7 +251,10 @@ std::vector<Result<RestoreResult>> Restorer::restore_together(std::span<const Ph
   if (!sound.empty()) run(sound, places.data());
   // What had no memory beside the others may have it alone.
   for (size_t i = 0; i < sound.size() && sound.size() > 1; ++i)
-    if (results[places[i]].status().code() == Code::memory) run({&sound[i], 1}, &places[i]);
+    if (results[places[i]].status().code() == Code::memory) {
+      models_.gpen->release_memory();
+      run({&sound[i], 1}, &places[i]);
+    }
   return results;
 }
 

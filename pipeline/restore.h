@@ -98,7 +98,7 @@ class Restorer {
   // A photo without a face comes back as it is (upscaled, if there is an upscaler), with a note.
   // Code::usage: options out of range, or neither detector nor faces; Code::memory; Code::cancelled by progress.
   // An aligned picture has one face in its report, the whole picture. One restore() at a time; several Restorers with
-  // pools and models (and devices) of their own may run side by side (pipeline/distribute.h).
+  // pools and models (and devices) of their own may run side by side (pipeline/lanes.h, pipeline/distribute.h).
   Result<RestoreResult> restore(const Image& photo, const RestoreOptions& options,
                                 const std::vector<Face>* given = nullptr);
 

@@ -16,10 +16,9 @@ constexpr size_t kDeviceAlign = 256;
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kMostSpare = 4;  // a block up to so many times larger than needed is kept
 size_t round_up(size_t v, size_t a) { return (v + a - 1) / a * a; }
+}  // namespace
 
-// What the system could still give without killing anybody: free and reclaimable memory, and swap. No limit where the
-// system does not say.
-size_t available_bytes() {
+size_t available_memory() {
   std::ifstream info("/proc/meminfo");
   size_t sum = 0;
   bool known = false;
@@ -31,7 +30,6 @@ size_t available_bytes() {
   }
   return known ? sum : std::numeric_limits<size_t>::max();
 }
-}  // namespace
 
 AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
@@ -119,7 +117,7 @@ Status Workspace::finish_plan() {
   }
   // Linux promises memory that it does not have, and kills the program when it is touched: asked here, it is an error.
   constexpr size_t kAlwaysTried = size_t{64} << 20;
-  if (const size_t available = available_bytes(); peak_ > kAlwaysTried && peak_ > available)
+  if (const size_t available = available_memory(); peak_ > kAlwaysTried && peak_ > available)
     return fail(Code::memory, "the network's activations need ", peak_ >> 20, " MiB, ", available >> 20,
                 " MiB of memory are free");
   block_ = AlignedBuffer(peak_);

@@ -21,6 +21,14 @@ namespace gpen {
 static_assert(sizeof(size_t) >= 8, "sizes are computed in 64 bits");
 
 // 64-byte aligned memory, advised to use huge pages when large; not cleared. Null data when out of memory.
+// What the system could still give without killing anybody: free and reclaimable memory, and swap. No limit where the
+// system does not say.
+size_t available_memory();
+
+// What the system could still give without killing anybody: free and reclaimable memory, and swap. No limit where the
+// system does not say.
+size_t available_memory();
+
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
@@ -57,7 +65,7 @@ class Workspace {
   // (Code::memory when it is not free; there is no block then).
   Status finish_plan();
   void release();  // forget all buffers, give the block back
-  void place();          // place the buffers only: afterwards peak_bytes() is known, nothing is allocated
+  void place();    // place the buffers only: afterwards peak_bytes() is known, nothing is allocated
   void begin_run() { cursor_ = 0; }
   bool planning() const { return planning_; }
 

@@ -13,7 +13,6 @@ namespace gpen::test {
 namespace {
 
 constexpr const char* kNet = "gpen:size=64,cm=1,narrow=0.125,style=32,mlp=2";
-constexpr size_t kMuch = size_t{1} << 30;
 
 std::vector<int> threads_of(const std::vector<Restorer>& lanes) {
   std::vector<int> threads;
@@ -39,8 +38,8 @@ class Lanes : public testing::Test {
     models_.gpen = analytic(SynthKind::negative, kNet);
     ASSERT_NE(models_.gpen, nullptr);
   }
-  std::vector<int> threads(int all, size_t most, size_t memory_limit = kMuch) {
-    return threads_of(make_lanes(models_, std::make_shared<ThreadPool>(all), most, memory_limit));
+  std::vector<int> threads(int all, size_t photos, const RestoreOptions& options = {}) {
+    return threads_of(make_lanes(models_, std::make_shared<ThreadPool>(all), photos, options));
   }
   Models models_;
 };
@@ -50,20 +49,43 @@ TEST_F(Lanes, ShareTheThreads) {
   EXPECT_EQ(threads(5, 2), (std::vector<int>{3, 2}));
   EXPECT_EQ(threads(3, 1), (std::vector<int>{3}));
   EXPECT_EQ(threads(1, 100), (std::vector<int>{1}));
-  EXPECT_EQ(threads(static_cast<int>(kMostLanes) + 1, 100).size(), kMostLanes);
+  EXPECT_EQ(threads(7, 100), (std::vector<int>{2, 2, 2, 1})) << "kMostLanes";
 }
 
 TEST_F(Lanes, AreAsManyAsHaveMemory) {
-  const size_t face = bytes_of_forward(*models_.gpen, 1);
-  EXPECT_EQ(threads(4, 100, 2 * face), (std::vector<int>{2, 2}));
-  EXPECT_EQ(threads(4, 100, 2 * face - 1), (std::vector<int>{4}));
-  EXPECT_EQ(threads(4, 100, 1), (std::vector<int>{4})) << "one face is always tried";
+  const size_t face = bytes_of_forward(*models_.gpen, 1), three = bytes_of_forward(*models_.gpen, 3);
+  RestoreOptions options;
+  const auto limited = [&](size_t bytes) {
+    options.memory_limit = bytes;
+    return threads(4, 100, options);
+  };
+  EXPECT_EQ(limited(2 * face), (std::vector<int>{2, 2}));
+  EXPECT_EQ(limited(2 * face - 1), (std::vector<int>{4}));
+  EXPECT_EQ(limited(1), (std::vector<int>{4})) << "one face is always tried";
+  options.batch = 3;
+  EXPECT_EQ(limited(2 * three), (std::vector<int>{2, 2})) << "each as many faces as are asked for";
+  EXPECT_EQ(limited(2 * three - 1), (std::vector<int>{4}));
+}
+
+TEST_F(Lanes, CountTheActivationsOfEveryNetwork) {
+  const auto store = synthesize(*parse_architecture("retinaface-mobilenet0.25"), SynthKind::formula);
+  ASSERT_TRUE(store.ok());
+  auto detector = RetinaFaceNet::load(*store, shared_pool());
+  ASSERT_TRUE(detector.ok()) << detector.status().message();
+  models_.detector = std::make_shared<RetinaFaceNet>(std::move(detector).value());
+  RestoreOptions options;
+  EXPECT_EQ(threads(4, 100, options).size(), 4u);
+  int& side = options.detection.shrink_above;
+  while (models_.detector->arena_bytes_for(1, side, side) < lane_memory() * 3 / 8) side += 100;
+  EXPECT_EQ(threads(4, 100, options), (std::vector<int>{2, 2})) << side;
+  side = 0;  // a photo of any size
+  EXPECT_EQ(threads(4, 100, options), (std::vector<int>{4}));
 }
 
 TEST_F(Lanes, AnUpscalerIsNotMultiplied) {
   models_.upscaler = small_upscaler(2, shared_pool());
   const auto pool = std::make_shared<ThreadPool>(3);
-  const std::vector<Restorer> lanes = make_lanes(models_, pool, 100, kMuch);
+  const std::vector<Restorer> lanes = make_lanes(models_, pool, 100, {});
   ASSERT_EQ(lanes.size(), 1u);
   EXPECT_EQ(lanes.front().shared_pool(), pool);
   EXPECT_EQ(lanes.front().models().upscaler, models_.upscaler);
@@ -96,7 +118,7 @@ TEST_F(Lanes, GiveTheBytesOfOneRestorer) {
   }
   EXPECT_GT(faces, 0u);
 
-  std::vector<Restorer> lanes = make_lanes(models_, std::make_shared<ThreadPool>(4), photos.size(), kMuch);
+  std::vector<Restorer> lanes = make_lanes(models_, std::make_shared<ThreadPool>(4), photos.size(), options);
   ASSERT_EQ(lanes.size(), photos.size());
   models_ = Models();
   std::vector<std::optional<Result<RestoreResult>>> results(photos.size());
