@@ -126,13 +126,14 @@ void Group::restore_here() {
   for (std::span<Slot> batch = next_batch(); !batch.empty() && !cancelled_; batch = next_batch()) {
     const size_t count = batch.size();
     const Status status = restore(batch);
-    if (status.code() == Code::memory) models_.gpen->release_memory();
     // Which of the batch's photos is it? Each tries its faces without the others.
     while (!status.ok() && !batch.empty() && !cancelled_) {
       Member* const member = batch.front().member;
       const auto end = std::find_if(batch.begin(), batch.end(), [&](const Slot& s) { return s.member != member; });
       const std::span<Slot> own(batch.begin(), end);
-      const Status failure = own.size() == count ? status : restore(own);
+      const bool again = own.size() != count;
+      if (again && status.code() == Code::memory) models_.gpen->release_memory();
+      const Status failure = again ? restore(own) : status;
       if (!failure.ok() && !cancelled_) give_up(member, failure);
       batch = batch.subspan(own.size());
     }

@@ -257,6 +257,37 @@ TEST(SmallDevice, FewerFacesAtOnceWhereMemoryIsShort) {
   }
 }
 
+// Where one face at a time has room beside the parser, two end there as well: what two took is given back.
+TEST(SmallDevice, FewerFacesMakeRoomForTheParser) {
+  const Photo photo = photo_with(2);
+  RestoreOptions options = published();
+  EmulatedDeviceOptions device;
+  size_t weights = 0;
+  const auto tried = [&](size_t room, int batch) {
+    device.memory_bytes = room;
+    const Processor where(shared_pool(), Precision::fp32, open_emulated_device(device));
+    Models models;
+    models.gpen = negative_on(where);
+    models.parser = small_parser(32, where);
+    weights = room - where.device->free_bytes();
+    options.batch = batch;
+    return Restorer(models, where.pool).restore(photo.image, options, &photo.faces);
+  };
+  size_t enough = device.memory_bytes;
+  ASSERT_TRUE(tried(enough, 1).ok());
+  size_t too_little = weights + (size_t{16} << 10);
+  enough = too_little + (size_t{4} << 20);
+  while (enough - too_little > (size_t{32} << 10)) {
+    const size_t middle = (too_little + enough) / 2;
+    (tried(middle, 1).ok() ? enough : too_little) = middle;
+  }
+  const auto one = tried(enough, 1), two = tried(enough, 2);
+  ASSERT_TRUE(one.ok()) << one.status().message();
+  ASSERT_TRUE(two.ok()) << two.status().message();
+  EXPECT_EQ(two->image.rgb, one->image.rgb);
+  EXPECT_EQ(two->notes, std::vector<std::string>{"there was no memory for 2 faces at once: 1 at a time"});
+}
+
 TEST(SmallDevice, WeightsThatDoNotFitAreAnError) {
   EmulatedDeviceOptions options;
   options.memory_bytes = 100000;

@@ -20,18 +20,6 @@ std::vector<int> threads_of(const std::vector<Restorer>& lanes) {
   return threads;
 }
 
-std::shared_ptr<ParseNet> small_parser() {
-  ParseNetArch arch;
-  arch.size = 32;
-  arch.down_channels = {16, 24};
-  arch.body_blocks = 1;
-  arch.up_channels = {16};
-  const auto store = synthesize(Architecture(arch), SynthKind::formula);
-  if (!store.ok()) return nullptr;
-  auto net = ParseNet::load(*store, shared_pool());
-  return net.ok() ? std::make_shared<ParseNet>(std::move(net).value()) : nullptr;
-}
-
 class Lanes : public testing::Test {
  protected:
   void SetUp() override {
@@ -98,7 +86,7 @@ TEST_F(Lanes, GiveTheBytesOfOneRestorer) {
   auto detector = RetinaFaceNet::load(*store, shared_pool());
   ASSERT_TRUE(detector.ok()) << detector.status().message();
   models_.detector = std::make_shared<RetinaFaceNet>(std::move(detector).value());
-  models_.parser = small_parser();
+  models_.parser = small_parser(32, shared_pool());
   ASSERT_NE(models_.parser, nullptr);
 
   RestoreOptions options;

@@ -70,6 +70,26 @@ inline std::shared_ptr<RrdbNet> small_upscaler(int scale, const Processor& where
   return std::make_shared<RrdbNet>(std::move(net).value());
 }
 
+// A face parser of formula weights, on the processor or a device.
+inline std::shared_ptr<ParseNet> small_parser(int side, const Processor& where) {
+  ParseNetArch arch;
+  arch.size = side;
+  arch.down_channels = {16, 24};
+  arch.body_blocks = 1;
+  arch.up_channels = {16};
+  const auto store = synthesize(Architecture(arch), SynthKind::formula);
+  if (!store.ok()) {
+    ADD_FAILURE() << store.status().message();
+    return nullptr;
+  }
+  auto net = ParseNet::load(*store, where);
+  if (!net.ok()) {
+    ADD_FAILURE() << net.status().message();
+    return nullptr;
+  }
+  return std::make_shared<ParseNet>(std::move(net).value());
+}
+
 // lambda 0: the network's output as it is.
 inline RestoreOptions published() {
   RestoreOptions o;
