@@ -208,7 +208,7 @@ TEST_F(Page, CancelsWhatRunsAndWhatWaits) {
   GPEN_NEEDS_BROWSER();
   GPEN_NEEDS_SHARED(kSolvay);
   // Larger faces take long enough for a browser to come in between.
-  open_ready_page({"--detector", shared_file(kDetector).string(), "--size", "512"});
+  open_ready_page({"--detector", shared_file(kDetector).string(), "--size", "1024"});
   for (int i = 0; i < 4; ++i) choose(shared_file(kSolvay));
   ASSERT_TRUE(browser_->wait(
       "[...document.querySelectorAll('.queue-state')].filter(s => s.textContent === '29 faces found').length === 4",
