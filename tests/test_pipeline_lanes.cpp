@@ -29,6 +29,13 @@ class Lanes : public testing::Test {
   std::vector<int> threads(int all, size_t photos, const RestoreOptions& options = {}) {
     return threads_of(make_lanes(models_, std::make_shared<ThreadPool>(all), photos, options));
   }
+  void add_detector() {
+    const auto store = synthesize(*parse_architecture("retinaface-mobilenet0.25"), SynthKind::formula);
+    ASSERT_TRUE(store.ok());
+    auto detector = RetinaFaceNet::load(*store, shared_pool());
+    ASSERT_TRUE(detector.ok()) << detector.status().message();
+    models_.detector = std::make_shared<RetinaFaceNet>(std::move(detector).value());
+  }
   Models models_;
 };
 
@@ -56,11 +63,7 @@ TEST_F(Lanes, AreAsManyAsHaveMemory) {
 }
 
 TEST_F(Lanes, CountTheActivationsOfEveryNetwork) {
-  const auto store = synthesize(*parse_architecture("retinaface-mobilenet0.25"), SynthKind::formula);
-  ASSERT_TRUE(store.ok());
-  auto detector = RetinaFaceNet::load(*store, shared_pool());
-  ASSERT_TRUE(detector.ok()) << detector.status().message();
-  models_.detector = std::make_shared<RetinaFaceNet>(std::move(detector).value());
+  add_detector();
   RestoreOptions options;
   EXPECT_EQ(threads(4, 100, options).size(), 4u);
   int& side = options.detection.shrink_above;
@@ -81,11 +84,7 @@ TEST_F(Lanes, AnUpscalerIsNotMultiplied) {
 
 // All networks, at the same time, after those that they came from are gone.
 TEST_F(Lanes, GiveTheBytesOfOneRestorer) {
-  const auto store = synthesize(*parse_architecture("retinaface-mobilenet0.25"), SynthKind::formula);
-  ASSERT_TRUE(store.ok());
-  auto detector = RetinaFaceNet::load(*store, shared_pool());
-  ASSERT_TRUE(detector.ok()) << detector.status().message();
-  models_.detector = std::make_shared<RetinaFaceNet>(std::move(detector).value());
+  add_detector();
   models_.parser = small_parser(32, shared_pool());
   ASSERT_NE(models_.parser, nullptr);
 
