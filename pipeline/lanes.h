@@ -7,8 +7,8 @@
 
 namespace gpen {
 
-// Restorers that share the weights and may run at the same time, each with a part of pool's threads: threads that wait
-// for each other at every layer of a small face lose a tenth of their time. As many as there are threads, but no more
+// Restorers that share the weights and may run at the same time, each with a part of pool's threads, so that fewer
+// threads wait for each other at every layer of a small face. As many as there are threads, but no more
 // than `photos` and kMostLanes, than options.memory_limit has room for a forward() of the GPEN (of options.batch
 // faces), and than lane_memory() has room for the activations of all networks, the detector's for the largest photo
 // that is not shrunk for it. One, with pool and models themselves, where a network is on a device, where photos are not

@@ -104,7 +104,7 @@ void Workspace::place() {
 
 Status Workspace::finish_plan() {
   place();
-  // Fresh memory is cleared page by page by the system, which takes a tenth of a forward(): batches of two faces, then
+  // Fresh memory is cleared page by page by the system, up to a tenth of a run's time: batches of two faces, then
   // three, then two again stay in the same block. One picture that needed far more does not keep it for ever.
   if (block_bytes() >= peak_ && block_bytes() / kMostSpare <= peak_) return Status();
   block_ = AlignedBuffer();

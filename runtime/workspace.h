@@ -25,10 +25,6 @@ static_assert(sizeof(size_t) >= 8, "sizes are computed in 64 bits");
 // system does not say.
 size_t available_memory();
 
-// What the system could still give without killing anybody: free and reclaimable memory, and swap. No limit where the
-// system does not say.
-size_t available_memory();
-
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
