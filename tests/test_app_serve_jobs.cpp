@@ -4,7 +4,6 @@
 #include <csignal>
 #include <future>
 
-#include "app/serve/job_queue.h"
 #include "app/serve/models.h"
 #include "support/serve_client.h"
 
@@ -192,81 +191,6 @@ TEST_F(ServeJobs, CorsOnlyWhenAsked) {
   httplib::Client client = server.client();
   EXPECT_EQ(client.Get("/health")->get_header_value("Access-Control-Allow-Origin"), "https://example.org");
   EXPECT_EQ(status_of(client.Options("/api/v1/restore")), 204);
-}
-
-TEST(ServeQueue, ReadyWhenAllAreAddedAndPrepared) {
-  serve::JobQueue queue(serve::QueueLimits{});
-  EXPECT_FALSE(queue.ready());
-  std::promise<void> go;
-  const auto wait = [gone = go.get_future().share()] {
-    gone.wait();
-    return Status();
-  };
-  queue.add_worker("cpu", true, wait, nullptr);
-  EXPECT_FALSE(queue.ready());
-  queue.all_workers_added();
-  EXPECT_FALSE(queue.ready());
-  go.set_value();
-  for (int i = 0; i < 6000 && !queue.ready(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  EXPECT_TRUE(queue.ready());
-}
-
-// Whatever a device's code throws ends its job, or the preparation, and not the program.
-TEST(ServeQueue, ExceptionsAreErrors) {
-  const auto wait_until = [](const auto& done) {
-    for (int i = 0; i < 6000 && !done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    return done();
-  };
-  serve::JobQueue queue(serve::QueueLimits{});
-  queue.add_worker("cpu", true, nullptr,
-                   [](serve::Job&) -> Result<serve::JobResult> { throw std::runtime_error("a bad day"); });
-  serve::JobQueue::JobPtr job;
-  ASSERT_FALSE(queue.submit({}, &job));
-  ASSERT_TRUE(wait_until([&] { return queue.ended(job); }));
-  EXPECT_EQ(queue.error(job).code, "internal");
-  EXPECT_EQ(queue.error(job).message, "a bad day");
-
-  serve::JobQueue other(serve::QueueLimits{});
-  other.add_worker(
-      "cpu", true, []() -> Status { throw std::runtime_error("no way"); }, nullptr);
-  ASSERT_TRUE(wait_until([&] { return !other.preparation().ok(); }));
-  EXPECT_EQ(other.preparation().message(), "cpu: no way");
-  other.all_workers_added();
-  EXPECT_FALSE(other.ready());
-}
-
-// A device beside the default one that cannot be used, or is lost later, costs its own jobs and nothing else.
-TEST(ServeQueue, AFailedDeviceFailsItsJobsOnly) {
-  serve::JobQueue queue(serve::QueueLimits{});
-  const auto good = [](serve::Job&) { return Result<serve::JobResult>(serve::JobResult()); };
-  const auto lost = [](serve::Job&) { return Result<serve::JobResult>(fail(Code::device, "cuda:2: lost")); };
-  queue.add_worker("cuda:0", true, nullptr, good);
-  queue.add_worker(
-      "cuda:1", false, [] { return fail(Code::device, "cuda:1: fell off the bus"); }, nullptr);
-  queue.add_worker("cuda:2", false, nullptr, lost);
-  queue.all_workers_added();
-  const auto wait_until = [](const auto& done) {
-    for (int i = 0; i < 6000 && !done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    return done();
-  };
-  ASSERT_TRUE(wait_until([&] { return queue.ready(); }));
-  const auto error_on = [&](const std::string& device) {
-    serve::JobRequest request;
-    request.device = device;
-    serve::JobQueue::JobPtr job;
-    EXPECT_FALSE(queue.submit(std::move(request), &job));
-    EXPECT_TRUE(wait_until([&] { return queue.ended(job); }));
-    return queue.error(job);
-  };
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(error_on("").code, "");
-    EXPECT_EQ(error_on("cuda:0").code, "");
-    EXPECT_EQ(error_on("cuda:1").code, "device");
-    EXPECT_EQ(error_on("cuda:1").message, "cuda:1: fell off the bus");
-    EXPECT_EQ(error_on("cuda:2").message, "cuda:2: lost");
-  }
-  EXPECT_TRUE(queue.ready());
-  EXPECT_TRUE(queue.preparation().ok()) << "the server would end";
 }
 
 TEST(ServeDevices, NamedByIndexAndOthersThatOpen) {

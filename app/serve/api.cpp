@@ -261,11 +261,15 @@ Json Api::health() const {
           {"version", GPEN_VERSION},
           {"queued", counts.queued},
           {"running", counts.running},
-          {"uptime_seconds", std::chrono::duration<double>(Clock::now() - started_).count()}};
+          {"uptime_seconds", seconds_between(started_, Clock::now())}};
 }
 
 Json Api::models() const {
   Json json = to_json(menu_);
+  for (Json& device : json["devices"]) {
+    const Status status = queue_->failure(device["name"]);
+    if (!status.ok()) device["error"] = status.message();
+  }
   json["limits"] = {{"body_bytes", options_.max_body},
                     {"pixels", options_.max_pixels},
                     {"queue", options_.queue},

@@ -89,5 +89,7 @@ class Job {
 
   bool ended() const { return state != JobState::queued && state != JobState::running; }
 };
+// As GET /api/v1/jobs/ID answers it. position: in the queue, 1 for the next.
+Json to_json(const Job& job, int position);
 
 }  // namespace gpen::serve

@@ -8,53 +8,6 @@
 #include <utility>
 
 namespace gpen::serve {
-namespace {
-
-double seconds_between(Clock::time_point a, Clock::time_point b) {
-  return std::chrono::duration<double>(b - a).count();
-}
-
-Json to_json(const JobFace& f) {
-  Json landmarks = Json::array();
-  for (const Point& p : f.face.landmarks) landmarks.push_back({p.x, p.y});
-  const Box& b = f.face.box;
-  return {{"index", f.index},
-          {"box", {b.x0, b.y0, b.x1, b.y1}},
-          {"score", f.face.score},
-          {"landmarks", landmarks},
-          {"smoothed", f.smoothed}};
-}
-
-const char* kind_name(JobRequest::Kind kind) {
-  switch (kind) {
-    case JobRequest::Kind::restore:
-      return "restore";
-    case JobRequest::Kind::detect:
-      return "detect";
-    case JobRequest::Kind::benchmark:
-      return "benchmark";
-  }
-  return "?";
-}
-
-}  // namespace
-
-const char* name_of(JobState state) {
-  switch (state) {
-    case JobState::queued:
-      return "queued";
-    case JobState::running:
-      return "running";
-    case JobState::done:
-      return "done";
-    case JobState::failed:
-      return "failed";
-    case JobState::cancelled:
-      return "cancelled";
-  }
-  return "?";
-}
-
 std::string random_id() {
   unsigned char bytes[16];
   size_t have = 0;
@@ -106,10 +59,11 @@ void JobQueue::work(Worker& worker, const std::function<Status()>& prepare, cons
     job.started = Clock::now();
     changed(job);
     for (const JobPtr& other : queue_) changed(*other);  // their position
+    const Status unusable = worker.status;
     lock.unlock();
     Result<JobResult> result = Status(Code::internal, "");
     try {
-      result = prepared.ok() ? run(job) : Result<JobResult>(prepared);
+      result = unusable.ok() ? run(job) : Result<JobResult>(unusable);
     } catch (const std::bad_alloc&) {
       result = fail(Code::memory, "out of memory");
     } catch (const std::exception& e) {
@@ -144,16 +98,41 @@ void JobQueue::all_workers_added() {
 
 bool JobQueue::ready() const {
   const std::lock_guard lock(mutex_);
-  return complete_ && std::all_of(workers_.begin(), workers_.end(),
-                                  [](const Worker& w) { return w.prepared && (w.status.ok() || !w.is_default); });
+  return complete_ && std::all_of(workers_.begin(), workers_.end(), [](const Worker& w) { return w.prepared; }) &&
+         failure_locked().ok();
 }
 
-Status JobQueue::preparation() const {
+Status JobQueue::failure() const {
   const std::lock_guard lock(mutex_);
+  return failure_locked();
+}
+
+Status JobQueue::failure_locked() const {
+  bool left = false;
+  Status lost;
   for (const Worker& w : workers_) {
-    if (w.is_default && w.prepared && !w.status.ok()) return w.status;
+    if (!w.is_default) continue;
+    if (!w.status.ok() && !w.lost) return w.status;
+    left = left || w.status.ok();
+    lost = w.status;
   }
-  return {};
+  return left ? Status() : lost;
+}
+
+Status JobQueue::failure(const std::string& device) const {
+  const std::lock_guard lock(mutex_);
+  const auto is_it = [&](const Worker& w) { return w.device == device; };
+  const auto worker = std::find_if(workers_.begin(), workers_.end(), is_it);
+  return worker != workers_.end() ? worker->status : Status();
+}
+
+void JobQueue::lose_device(const std::string& device, const Status& why) {
+  const std::lock_guard lock(mutex_);
+  for (Worker& w : workers_) {
+    if (w.device != device) continue;
+    w.lost = true;
+    w.status = why;
+  }
 }
 
 ApiError JobQueue::full() const {
@@ -187,7 +166,7 @@ JobQueue::JobPtr JobQueue::find(const std::string& id) const {
 
 JobQueue::JobPtr JobQueue::next_for(const Worker& worker) {
   const auto fits = [&](const JobPtr& job) {
-    return job->request.device.empty() ? worker.is_default : job->request.device == worker.device;
+    return job->request.device.empty() ? worker.is_default && worker.status.ok() : job->request.device == worker.device;
   };
   const auto found = std::find_if(queue_.begin(), queue_.end(), fits);
   if (found == queue_.end()) return nullptr;
@@ -250,26 +229,7 @@ Json JobQueue::describe(const JobPtr& job) const {
 }
 
 Json JobQueue::describe_locked(const Job& job) const {
-  Json json = {{"id", job.id}, {"kind", kind_name(job.request.kind)}, {"state", name_of(job.state)}};
-  if (job.state == JobState::queued) json["position"] = position(job);
-  json["stage"] = job.stage;
-  json["percent"] = job.percent;
-  json["elapsed_ms"] = 1000 * seconds_between(job.submitted, job.ended() ? job.finished : Clock::now());
-  json["name"] = job.request.name;
-  if (job.width > 0) {
-    json["width"] = job.width;
-    json["height"] = job.height;
-  }
-  Json faces = Json::array(), times = Json::array();
-  for (const JobFace& face : job.result.faces) faces.push_back(to_json(face));
-  for (const StageTime& t : job.result.times) times.push_back({{"stage", t.stage}, {"ms", t.ms}});
-  if (job.request.kind != JobRequest::Kind::benchmark) json["faces"] = faces;
-  json["notes"] = job.result.notes;
-  json["times"] = times;
-  if (job.state == JobState::done && !job.result.image.empty()) json["result"] = "/api/v1/jobs/" + job.id + "/result";
-  if (job.state == JobState::done && !job.result.data.is_null()) json[kind_name(job.request.kind)] = job.result.data;
-  if (job.error) json["error"] = serve::to_json(job.error);
-  return json;
+  return to_json(job, job.state == JobState::queued ? position(job) : 0);
 }
 
 uint64_t JobQueue::wait_for_change(const JobPtr& job, uint64_t seen, double seconds) const {

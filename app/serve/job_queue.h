@@ -38,10 +38,12 @@ class JobQueue {
   void add_worker(const std::string& device, bool is_default, std::function<Status()> prepare, Work work);
   // Before this the queue is not ready.
   void all_workers_added();
-  // Whether all workers were added and are prepared, or, of those that are no default, could not be; the first error of
-  // the default ones.
+  // Whether all workers were added and are prepared, or, of those that are no default, could not be, and failure() is
+  // OK. Why there can be no server: a default device that could not be prepared, or all of them lost.
   bool ready() const;
-  Status preparation() const;
+  Status failure() const;
+  // Why all jobs for this device fail; OK while it is being prepared, too.
+  Status failure(const std::string& device) const;
 
   // A job in the queue. Busy when the queue is full or the server stops.
   ApiError submit(JobRequest request, JobPtr* job);
@@ -65,6 +67,8 @@ class JobQueue {
   // From the worker.
   void progress(Job& job, const std::string& stage, double percent);
   void set_faces(Job& job, int width, int height, std::vector<JobFace> faces);
+  // The device answers no more: from now on its worker takes only jobs that name it, and they fail.
+  void lose_device(const std::string& device, const Status& why);
 
   // Ends what has waited or run too long, forgets what was kept long enough.
   void tidy();
@@ -84,12 +88,13 @@ class JobQueue {
  private:
   struct Worker {
     std::string device;
-    bool is_default = false, prepared = false;
-    Status status;
+    bool is_default = false, prepared = false, lost = false;
+    Status status;  // why its jobs fail
     JobPtr running;
     std::thread thread;
   };
   // All with the lock held.
+  Status failure_locked() const;
   JobPtr next_for(const Worker& worker);
   void end(Job& job, JobState state, const ApiError& error);
   void forget_surplus();

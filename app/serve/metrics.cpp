@@ -37,7 +37,7 @@ void Metrics::count_job(const Job& job) {
   for (const StageTime& t : job.result.times) stage_seconds_[t.stage] += t.ms / 1000;
   if (job.state != JobState::done) return;
   if (job.request.kind == JobRequest::Kind::restore) faces_ += static_cast<int64_t>(job.result.faces.size());
-  const double seconds = std::chrono::duration<double>(job.finished - job.submitted).count();
+  const double seconds = seconds_between(job.submitted, job.finished);
   ++seconds_count_;
   seconds_sum_ += seconds;
   const auto bucket = std::find_if(kBuckets.begin(), kBuckets.end(), [&](double b) { return seconds <= b; });

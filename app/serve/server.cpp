@@ -90,7 +90,7 @@ Status run_server(const ServeOptions& options) {
   while (!app::interrupted() && failed.ok()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     queue.tidy();
-    failed = queue.preparation();
+    failed = queue.failure();
     if (!said_ready && queue.ready()) {
       std::fprintf(stderr, "gpen serve: ready\n");
       said_ready = true;

@@ -8,6 +8,7 @@
 #include "app/stage_shares.h"
 #include "pipeline/faces_json.h"
 #include "pipeline/geometry.h"
+#include "pipeline/lost_device.h"
 #include "weights/synth.h"
 
 namespace gpen::serve {
@@ -80,6 +81,8 @@ Result<JobResult> DeviceWorker::run(Job& job) {
                              : job.request.kind == JobRequest::Kind::detect ? detect(job)
                                                                             : benchmark(job);
   malloc_trim(size_t{8} << 20);  // pictures of many sizes leave holes in the heap
+  if (!result.ok() && result.status().code() == Code::device && is_lost(processor_->device.get()))
+    queue_->lose_device(device_.name, result.status());
   return result;
 }
 

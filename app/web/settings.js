@@ -11,7 +11,7 @@ const precisionName = (name) => ({fp32: 'FP32', tf32: 'TF32', bf16: 'BF16', fp16
 const deviceName = (name) => name.replace(/^cpu$/, 'CPU').replace(/^cuda/, 'CUDA');
 
 function fillDevices(device, precision) {
-  const devices = server.devices || [], standard = server.default || {};
+  const devices = (server.devices || []).filter(({error}) => !error), standard = server.default || {};
   fillSelect(device, devices.length === 1 ? [[devices[0].name, deviceName(devices[0].name)]]
     : [['', t('automatic')], ...devices.map(({name}) => [name, deviceName(name)])]);
   const of = devices.find(({name}) => name === (device.value || standard.device)) || devices[0];
