@@ -10,6 +10,7 @@
 #include "app/json_output.h"
 #include "kernels/isa.h"
 #include "runtime/gpu/cuda_device.h"
+#include "runtime/limits.h"
 
 namespace gpen::app {
 namespace {
@@ -80,7 +81,7 @@ Status print_devices(bool json) {
                         {{"model", cpu_model()},
                          {"isa", isa_name()},
                          {"available_isas", available_isas()},
-                         {"cores", hardware_threads()},
+                         {"cores", available_processors()},
                          {"memory_mb", memory_mb},
                          {"precisions", {"fp32", "bf16"}}}},
                        {"cuda", to_json(cuda)}},
@@ -90,7 +91,7 @@ Status print_devices(bool json) {
   for (const std::string& isa : available_isas()) others += (others.empty() ? "" : ", ") + isa;
   std::printf("cpu      %s\n", cpu_model().c_str());
   std::printf("isa      %s (can run: %s; GPEN_ISA chooses)\n", isa_name(), others.c_str());
-  std::printf("cores    %d\n", hardware_threads());
+  std::printf("cores    %d\n", available_processors());
   std::printf("memory   %lld MB\n", memory_mb);
   for (const DeviceInfo& info : cuda.devices) print(info);
   if (!cuda.reason.empty()) std::printf("cuda     not usable: %s\n", cuda.reason.c_str());

@@ -1,5 +1,8 @@
 #include "app/input_list.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "app/picture_input.h"
 #include "pipeline/file_io.h"
 
@@ -46,6 +49,9 @@ Status add_list(const std::string& list, bool null, bool recursive, InputSet* se
   } else {
     GPEN_ASSIGN(text, read_file(list, kMostBytes));
   }
+  constexpr uint8_t kByteOrderMark[] = {0xEF, 0xBB, 0xBF};  // of UTF-8, which some editors put in front
+  if (text.size() >= 3 && std::equal(std::begin(kByteOrderMark), std::end(kByteOrderMark), text.begin()))
+    text.erase(text.begin(), text.begin() + 3);
   const std::vector<std::string> entries = split(text, null);
   if (entries.empty()) return fail(Code::io, list == "-" ? "<stdin>" : list, ": this list names no picture");
   for (const std::string& entry : entries) {

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <set>
 
+#include "app/output_names.h"
 #include "pipeline/video_info.h"
 
 namespace gpen::app {
@@ -25,10 +27,12 @@ std::string lower_extension(const fs::path& path) {
 
 bool is_pattern(const std::string& text) { return text.find_first_of("*?[") != std::string::npos; }
 
-// Pictures of a folder in order of name. Hidden files and folders are left out (among them our own unfinished files).
-using IsWanted = bool (*)(const fs::path&);
-Status add_folder(const fs::path& top, const fs::path& below, bool recursive, IsWanted is_wanted,
-                  std::vector<Input>* inputs) {
+// Pictures and videos of a folder in order of name. Hidden files and folders are left out (among them our own
+// unfinished files).
+struct Found {
+  std::vector<Input> pictures, videos;
+};
+Status find_files(const fs::path& top, const fs::path& below, bool recursive, Found* found) {
   std::error_code error;
   std::vector<fs::path> files, folders;
   fs::directory_iterator entries(top / below, error);
@@ -36,38 +40,46 @@ Status add_folder(const fs::path& top, const fs::path& below, bool recursive, Is
     const fs::path name = entries->path().filename();
     if (name.string().front() == '.') continue;
     std::error_code unreadable;  // a dangling link is no picture
-    if (entries->is_regular_file(unreadable) && is_wanted(name)) files.push_back(name);
+    if (entries->is_regular_file(unreadable)) files.push_back(name);
     if (recursive && !entries->is_symlink(unreadable) && entries->is_directory(unreadable)) folders.push_back(name);
   }
   if (error) return fail(Code::io, (top / below).string(), ": ", error.message());
   std::sort(files.begin(), files.end());
   std::sort(folders.begin(), folders.end());
   for (const fs::path& name : files) {
+    if (!is_picture_name(name) && !is_video_name(name)) continue;
     const fs::path path = top / below / name;
-    inputs->push_back({path, below, path.string(), top});
+    (is_picture_name(name) ? found->pictures : found->videos).push_back({path, below, path.string(), top});
   }
-  for (const fs::path& name : folders)
-    GPEN_RETURN_IF_ERROR(add_folder(top, below / name, recursive, is_wanted, inputs));
+  for (const fs::path& name : folders) GPEN_RETURN_IF_ERROR(find_files(top, below / name, recursive, found));
   return {};
 }
 
-Status add_pattern(const std::string& pattern, bool recursive, std::vector<Input>* inputs) {
-  glob_t found{};
-  const int failed = glob(pattern.c_str(), 0, nullptr, &found);
+// The pictures, or, where there are none, the videos; whether there were any.
+bool add_found(Found found, InputSet* set) {
+  const bool pictures = !found.pictures.empty();
+  std::vector<Input>& taken = pictures ? found.pictures : found.videos;
+  if (pictures) set->videos_left_out += found.videos.size();
+  std::move(taken.begin(), taken.end(), std::back_inserter(set->items));
+  return !taken.empty();
+}
+
+Status add_pattern(const std::string& pattern, bool recursive, InputSet* set) {
+  glob_t matches{};
+  const int failed = glob(pattern.c_str(), 0, nullptr, &matches);
   std::vector<std::string> paths;
-  for (size_t i = 0; failed == 0 && i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i]);
-  globfree(&found);
-  const size_t before = inputs->size();
-  for (const IsWanted is_wanted : {&is_picture_name, static_cast<IsWanted>(&is_video_name)}) {
-    for (const std::string& path : paths) {
-      if (fs::is_regular_file(path)) {
-        if (is_wanted(path)) inputs->push_back({path, {}, path});
-      } else if (recursive && fs::is_directory(path)) {
-        GPEN_RETURN_IF_ERROR(add_folder(path, {}, true, is_wanted, inputs));
-      }
+  for (size_t i = 0; failed == 0 && i < matches.gl_pathc; ++i) paths.emplace_back(matches.gl_pathv[i]);
+  globfree(&matches);
+  Found found;
+  for (const std::string& path : paths) {
+    if (fs::is_regular_file(path)) {
+      if (is_picture_name(path)) found.pictures.push_back({path, {}, path});
+      if (is_video_name(path)) found.videos.push_back({path, {}, path});
+    } else if (recursive && fs::is_directory(path)) {
+      GPEN_RETURN_IF_ERROR(find_files(path, {}, true, &found));
     }
-    if (inputs->size() > before) return {};
   }
+  if (add_found(std::move(found), set)) return {};
   return fail(Code::io, pattern, ": no picture or video matches this pattern");
 }
 
@@ -97,7 +109,7 @@ Result<InputSet> collect_inputs(const std::vector<std::string>& arguments, bool 
       GPEN_RETURN_IF_ERROR(add_folder(argument, recursive, &set));
     } else if (!fs::exists(argument, ignored) && is_pattern(argument)) {
       set.several = true;
-      GPEN_RETURN_IF_ERROR(add_pattern(argument, recursive, &set.items));
+      GPEN_RETURN_IF_ERROR(add_pattern(argument, recursive, &set));
     } else {
       set.items.push_back({argument, {}, argument});  // whether it can be read is seen when its turn comes
     }
@@ -108,11 +120,9 @@ Result<InputSet> collect_inputs(const std::vector<std::string>& arguments, bool 
 
 Status add_folder(const fs::path& folder, bool recursive, InputSet* set) {
   set->several = true;
-  const size_t before = set->items.size();
-  for (const IsWanted is_wanted : {&is_picture_name, static_cast<IsWanted>(&is_video_name)}) {
-    GPEN_RETURN_IF_ERROR(add_folder(folder, {}, recursive, is_wanted, &set->items));
-    if (set->items.size() > before) return {};
-  }
+  Found found;
+  GPEN_RETURN_IF_ERROR(find_files(folder, {}, recursive, &found));
+  if (add_found(std::move(found), set)) return {};
   return fail(Code::io, folder.string(), ": no picture (.png, .jpg, .jpeg, .bmp) and no video in this folder",
               recursive ? "" : "; --recursive looks into its subfolders");
 }
@@ -139,6 +149,9 @@ Result<ImageFormat> written_format(const fs::path& name, const std::string& opti
   }
   if (!ending.empty()) {
     if (is_picture_name(name)) return parse_image_format(ending);
+    if (is_video_name(name))
+      return fail(Code::usage, name.string(), ": is a video, and ", input.name,
+                  " is none that can be restored (video files can; standard input, playlists and GIF cannot)");
     return fail(Code::usage, name.string(), ": cannot write ", ending, " pictures; use .png, .jpg or .bmp, or -f");
   }
   const Result<ImageFormat> same = parse_image_format(lower_extension(input.path));
@@ -153,38 +166,38 @@ Status plan_single(const Input& input, const fs::path& output, const std::string
   return {};
 }
 
-// A name in the folder that no other input has been given.
-fs::path free_name(const Input& input, const std::string& prefix, const std::string& ending,
-                   const std::set<fs::path>& taken) {
-  const std::string stem = prefix + input.stem();
-  fs::path name = input.folder / (stem + "." + ending);
-  const std::string own = lower_extension(input.path);
-  if (taken.count(name) != 0 && !own.empty()) name = input.folder / (stem + "_" + own + "." + ending);
-  for (int i = 2; taken.count(name) != 0; ++i) name = input.folder / concat(stem, "_", i, ".", ending);
-  return name;
-}
-
 Status plan_folder(const std::vector<Input>& inputs, const fs::path& folder, const std::string& prefix,
-                   const std::string& format, OutputPlan* plan) {
-  std::set<fs::path> taken;
+                   const std::string& format, const BesidePictures& beside, OutputPlan* plan) {
+  std::vector<std::string> endings;
   for (const Input& input : inputs) {
     GPEN_ASSIGN(const ImageFormat f, written_format({}, format, input));
     // The input's own spelling (jpeg) is kept when its format is.
-    std::string ending = lower_extension(input.path);
+    const std::string ending = lower_extension(input.path);
     const Result<ImageFormat> own = parse_image_format(ending);
-    if (!own.ok() || *own != f) ending = name_of(f);
-    const fs::path name = free_name(input, prefix, ending, taken);
-    taken.insert(name);
-    GPEN_RETURN_IF_ERROR(make_folder((folder / name).parent_path()));
-    plan->paths.push_back(folder / name);
+    endings.push_back(own.ok() && *own == f ? ending : name_of(f));
     plan->formats.push_back(f);
+  }
+  const auto picture = [&](size_t i, const std::string& suffix) {
+    return folder / inputs[i].folder / concat(prefix, inputs[i].stem(), suffix, ".", endings[i]);
+  };
+  const auto names = [&](size_t i, const std::string& suffix) {
+    const fs::path name = picture(i, suffix);
+    std::vector<fs::path> all = beside ? beside(inputs[i], name) : std::vector<fs::path>();
+    all.push_back(name);
+    return all;
+  };
+  const std::vector<std::string> suffixes = distinct_suffixes(inputs, names);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    plan->paths.push_back(picture(i, suffixes[i]));
+    GPEN_RETURN_IF_ERROR(make_folder(plan->paths.back().parent_path()));
   }
   return {};
 }
 
 }  // namespace
 
-Result<OutputPlan> plan_outputs(const InputSet& inputs, const std::string& output, const std::string& format) {
+Result<OutputPlan> plan_outputs(const InputSet& inputs, const std::string& output, const std::string& format,
+                                const BesidePictures& beside) {
   OutputPlan plan;
   std::error_code ignored;
   if (output == kStdout) {
@@ -194,11 +207,11 @@ Result<OutputPlan> plan_outputs(const InputSet& inputs, const std::string& outpu
   }
   const bool is_folder = !output.empty() && (output.back() == '/' || fs::is_directory(output, ignored));
   if (output.empty()) {
-    GPEN_RETURN_IF_ERROR(plan_folder(inputs.items, {}, "output_", format, &plan));
+    GPEN_RETURN_IF_ERROR(plan_folder(inputs.items, {}, "output_", format, beside, &plan));
   } else if (is_folder || inputs.several) {
     if (!is_folder && fs::exists(output, ignored))
       return fail(Code::usage, output, ": the output of several pictures is a folder, and this is a file");
-    GPEN_RETURN_IF_ERROR(plan_folder(inputs.items, output, "", format, &plan));
+    GPEN_RETURN_IF_ERROR(plan_folder(inputs.items, output, "", format, beside, &plan));
   } else {
     GPEN_RETURN_IF_ERROR(plan_single(inputs.items.front(), output, format, &plan));
   }

@@ -1,6 +1,7 @@
 // What `-i` and `-o` mean: files, folders, patterns and stdin in; one file or a folder out.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,7 +22,8 @@ struct Input {
 
 struct InputSet {
   std::vector<Input> items;
-  bool several = false;  // more than one, or named by a folder or a pattern: the output is a folder
+  bool several = false;        // more than one, or named by a folder or a pattern: the output is a folder
+  size_t videos_left_out = 0;  // of folders and patterns that have pictures, too
 };
 
 // Whether the name ends like a picture this program reads (.png .jpg .jpeg .bmp, any case).
@@ -48,11 +50,15 @@ struct OutputPlan {
 // output: the argument of -o; "-" for stdout (one input only), which is the path then; or empty for output_<stem>.<ext>
 // in the current folder. It is a folder when there are several inputs, when it exists as one or ends in '/'; a file
 // otherwise. format: the argument of -f, or empty: what the output's name ends in, else the format the input's name
-// ends in, else png. Two inputs never get the same output: names that would collide carry the input's ending too, then
-// a number. A folder is made when it is missing (with its parents), the folder of a single file is not. Code::usage: -o
-// ends like a format that cannot be written, contradicts -f, or is a file for several inputs. Code::io: a folder cannot
-// be made or written to, or an output would overwrite an input.
-Result<OutputPlan> plan_outputs(const InputSet& inputs, const std::string& output, const std::string& format);
+// ends in, else png. Two inputs never get the same output: names that would collide all carry the input's ending too
+// (app/output_names.h). beside: what an input writes besides its picture, which must not collide either. A folder is
+// made when it is missing (with its parents), the folder of a single file is not. Code::usage: -o ends like a format
+// that cannot be written, contradicts -f, or is a file for several inputs. Code::io: a folder cannot be made or written
+// to, or an output would overwrite an input.
+using BesidePictures =
+    std::function<std::vector<std::filesystem::path>(const Input& input, const std::filesystem::path& picture)>;
+Result<OutputPlan> plan_outputs(const InputSet& inputs, const std::string& output, const std::string& format,
+                                const BesidePictures& beside = nullptr);
 
 // The files that must never be written to.
 class ProtectedInputs {

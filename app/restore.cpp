@@ -126,7 +126,17 @@ Result<RestoreRun> prepare(const RestoreArguments& arguments) {
     GPEN_ASSIGN(run.given, load_faces(a.faces));
     run.has_given = true;
   }
-  GPEN_ASSIGN(run.plan, plan_outputs(run.inputs, a.output, a.format));
+  const auto beside = [&a](const Input& input, const fs::path& picture) {
+    const OutputFiles files = output_files(input, picture, ImageFormat::png, a.restore.compare, a.save_faces);
+    std::vector<fs::path> names;
+    for (const fs::path& name : {files.comparison, files.faces})
+      if (!name.empty()) names.push_back(name);
+    return names;
+  };
+  GPEN_ASSIGN(run.plan, plan_outputs(run.inputs, a.output, a.format, beside));
+  if (run.inputs.videos_left_out > 0)
+    std::fprintf(stderr, "gpen: videos are left out beside photos: %zu; give them in a run of their own\n",
+                 run.inputs.videos_left_out);
   if (!a.save_faces.empty()) GPEN_RETURN_IF_ERROR(make_folder(a.save_faces));
   run.read = files_read(a, run.inputs);
   GPEN_RETURN_IF_ERROR(check_outputs(run));

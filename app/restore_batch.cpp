@@ -19,6 +19,7 @@
 #include "pipeline/distribute.h"
 #include "pipeline/lanes.h"
 #include "pipeline/lost_device.h"
+#include "runtime/limits.h"
 
 namespace gpen::app {
 namespace {
@@ -83,7 +84,8 @@ class Batch {
   Result<BatchResult> all() {
     const Clock::time_point start = Clock::now();
     {
-      const int64_t most_bytes = kBytes + kBytesOfThread * static_cast<int64_t>(threads_);
+      const auto usual = static_cast<size_t>(kBytes + kBytesOfThread * static_cast<int64_t>(threads_));
+      const auto most_bytes = static_cast<int64_t>(std::min(usual, available_memory() / 8));
       WriteBehind writer(threads_, most_bytes);
       ReadAhead reader({reports_.size(), threads_, most_bytes, [this](size_t photo) { return weigh(photo); },
                         [this](size_t photo) { return read(photo); }, interrupted});

@@ -2,11 +2,11 @@
 
 #include <chrono>
 #include <cstdio>
-#include <set>
 
 #include "app/command.h"
 #include "app/interrupt.h"
 #include "app/output_folder.h"
+#include "app/output_names.h"
 #include "app/progress.h"
 #include "app/restore_one_video.h"
 #include "app/video_parts.h"
@@ -31,23 +31,25 @@ Result<std::vector<VideoJob>> plan_jobs(const RestoreArguments& a, const InputSe
   std::error_code ignored;
   const bool to_folder = !a.output.empty() && (a.output.back() == '/' || fs::is_directory(a.output, ignored));
   if (!to_folder && !a.output.empty() && inputs.several) GPEN_RETURN_IF_ERROR(make_folder(a.output));
+  const auto output_of = [&](size_t i, const std::string& suffix) -> fs::path {
+    const Input& input = inputs.items[i];
+    const std::string name = input.stem() + suffix + input.path.extension().string();
+    if (a.output.empty()) return input.folder / with_video_ending("output_" + name);
+    if (to_folder || inputs.several) return a.output / input.folder / with_video_ending(name);
+    return a.output;
+  };
+  const std::vector<std::string> suffixes = distinct_suffixes(
+      inputs.items, [&](size_t i, const std::string& suffix) { return std::vector{output_of(i, suffix)}; });
   std::vector<VideoJob> jobs;
-  std::set<fs::path> names;
   const ProtectedInputs kept(inputs.items);
-  for (const Input& input : inputs.items) {
-    fs::path output = a.output;
-    if (a.output.empty()) {
-      output = input.folder / with_video_ending("output_" + input.path.filename().string());
-    } else if (to_folder || inputs.several) {
-      output = a.output / input.folder / with_video_ending(input.path.filename());
-    }
+  for (size_t i = 0; i < inputs.items.size(); ++i) {
+    const Input& input = inputs.items[i];
+    const fs::path output = output_of(i, suffixes[i]);
     if (output != a.output) GPEN_RETURN_IF_ERROR(make_folder(output.parent_path()));
     GPEN_RETURN_IF_ERROR(video_container(output).status());
     GPEN_RETURN_IF_ERROR(folder_is_writable(output));
     GPEN_RETURN_IF_ERROR(kept.check(output));
     if (fs::is_directory(output, ignored)) return fail(Code::io, output.string(), ": is a folder, not a file");
-    if (!names.insert(fs::absolute(output).lexically_normal()).second)
-      return fail(Code::usage, output.string(), ": two videos of this run would get this name");
     jobs.push_back({input.path, output, {}});
   }
   if (!a.json.empty() && a.json != "-") GPEN_RETURN_IF_ERROR(kept.check(a.json));

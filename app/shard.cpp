@@ -84,6 +84,13 @@ Result<Shard> parse_shard(const std::string& text, const Environment& environmen
       return fail(Code::usage, "--shard ", text, ": neither ", kSlurmTask, " nor ", kKubernetesIndex,
                   " is set; use K/N");
     GPEN_ASSIGN(index, variables.get(slurm ? kSlurmTask : kKubernetesIndex));
+    // All tasks, also those with a part: else the others would do theirs and the parts before the first be left undone.
+    if (slurm && variables.has("SLURM_ARRAY_TASK_MAX")) {
+      GPEN_ASSIGN(const uint64_t last, variables.get("SLURM_ARRAY_TASK_MAX"));
+      if (last >= *count)
+        return fail(Code::usage, "--shard ", text, ": the tasks of this Slurm array go up to ", last,
+                    ", and the parts from 0 to ", *count - 1, "; use --array=0-", *count - 1);
+    }
   } else {
     index = *number(part);
   }

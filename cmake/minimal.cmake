@@ -1,7 +1,7 @@
 # What the minimal library is made of: the files that restoring an aligned face needs, room by room. GPEN_MINIMAL=ON
 # compiles these and no others; an ordinary build takes the same ones out of its rooms. One that is missing here shows as
 # an undefined reference when the library is linked.
-set(GPEN_MINIMAL_runtime thread_pool workspace)
+set(GPEN_MINIMAL_runtime limits thread_pool workspace)
 set(GPEN_MINIMAL_weights architecture architecture_names architecture_tensors dtype file_mapping safetensors_read utf8
   weight_store)
 set(GPEN_MINIMAL_kernels conv2d conv2d_direct conv2d_nested conv2d_winograd gpu_weights isa isa_avx2 isa_avx512

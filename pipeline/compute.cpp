@@ -6,6 +6,7 @@
 
 #include "pipeline/plan_files.h"
 #include "runtime/gpu/cuda_device.h"
+#include "runtime/limits.h"
 
 namespace gpen {
 namespace {
@@ -114,7 +115,7 @@ Result<std::vector<Processor>> open_processors(const ComputeChoice& wanted, size
     all.emplace_back(std::make_shared<ThreadPool>(wanted.threads), choice.precision);
     return all;
   }
-  const int together = wanted.threads > 0 ? wanted.threads : hardware_threads();
+  const int together = wanted.threads > 0 ? wanted.threads : available_processors();
   const int each = std::max(1, together / static_cast<int>(choice.cuda.size()));
   for (const int index : choice.cuda) {
     Result<std::shared_ptr<Device>> opened = open_cuda_device(index);

@@ -106,10 +106,12 @@ Metadata read_jpeg_metadata(Bytes file) {
   return m;
 }
 
-bool text_comment(const Metadata::Block& chunk) {
-  constexpr std::string_view kKeyword = "Comment\0"sv;
-  return chunk.type == "tEXt" && starts_with(chunk.data, kKeyword) &&
-         chunk.data.size() - kKeyword.size() <= kMaxSegment;
+std::optional<Bytes> text_comment(const Metadata::Block& chunk) {
+  const std::string_view keyword = chunk.type == "iTXt" ? "Comment\0\0\0\0\0"sv : "Comment\0"sv;
+  if ((chunk.type != "tEXt" && chunk.type != "iTXt") || !starts_with(chunk.data, keyword) ||
+      chunk.data.size() - keyword.size() > kMaxSegment)
+    return std::nullopt;
+  return Bytes(chunk.data).subspan(keyword.size());
 }
 
 std::vector<uint8_t> with_metadata(Bytes jpeg, const Metadata& m, int channels) {
@@ -125,7 +127,7 @@ std::vector<uint8_t> with_metadata(Bytes jpeg, const Metadata& m, int channels) 
     append_segment(&out, s.type == "APP1" ? kApp1 : s.type == "APP13" ? kApp13 : kComment, "", s.data);
   }
   for (const Metadata::Block& chunk : m.png_chunks)
-    if (text_comment(chunk)) append_segment(&out, kComment, "", Bytes(chunk.data).subspan(8));
+    if (const std::optional<Bytes> text = text_comment(chunk)) append_segment(&out, kComment, "", *text);
   out.insert(out.end(), jpeg.begin() + static_cast<ptrdiff_t>(std::min(rest, jpeg.size())), jpeg.end());
   return out;
 }

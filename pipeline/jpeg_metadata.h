@@ -3,6 +3,7 @@
 // changed pixels and are not kept.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,8 +17,9 @@ inline constexpr size_t kMaxJpegXmp = kMaxSegment - 29;  // behind its address
 
 Metadata read_jpeg_metadata(std::span<const uint8_t> file);
 
-// Whether a PNG text chunk goes into a JPEG's comment: tEXt "Comment".
-bool text_comment(const Metadata::Block& chunk);
+// What a PNG text chunk puts into a JPEG's comment: the text of a "Comment", tEXt, or iTXt that is not packed and names
+// no language. None: it has no place there.
+std::optional<std::span<const uint8_t>> text_comment(const Metadata::Block& chunk);
 
 // The file with its JFIF header replaced and the segments added; `jpeg` starts with SOI and a JFIF APP0, as encoders
 // write it. channels: 1 or 3, for which the profile must fit. What does not fit (lost_in_jpeg()) is left out.

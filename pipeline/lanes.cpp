@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "pipeline/face_batch.h"
-#include "runtime/workspace.h"
+#include "runtime/limits.h"
 
 namespace gpen {
 

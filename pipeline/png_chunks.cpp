@@ -5,6 +5,7 @@
 
 #include "pipeline/deflate.h"
 #include "pipeline/jpeg_metadata.h"
+#include "weights/utf8.h"
 
 namespace gpen {
 
@@ -159,11 +160,17 @@ void append_png_metadata(std::vector<uint8_t>* out, const Metadata& m, int chann
     if (!is_colour_chunk(chunk.type)) append_png_chunk(out, chunk.type, chunk.data);
   for (const Metadata::Block& segment : m.jpeg_segments) {
     if (segment.type != "COM") continue;
-    std::vector<uint8_t> body;
-    append(&body, "Comment\0"sv);
     // A text chunk ends at a NUL; comments often end with one.
-    body.insert(body.end(), segment.data.begin(), std::find(segment.data.begin(), segment.data.end(), 0));
-    append_png_chunk(out, "tEXt", body);
+    const Bytes text =
+        Bytes(segment.data)
+            .first(static_cast<size_t>(std::find(segment.data.begin(), segment.data.end(), 0) - segment.data.begin()));
+    const bool ascii = std::all_of(text.begin(), text.end(), [](uint8_t byte) { return byte < 0x80; });
+    // tEXt is Latin-1, iTXt UTF-8.
+    const bool utf8 = !ascii && is_utf8({reinterpret_cast<const char*>(text.data()), text.size()});
+    std::vector<uint8_t> body;
+    append(&body, utf8 ? "Comment\0\0\0\0\0"sv : "Comment\0"sv);
+    body.insert(body.end(), text.begin(), text.end());
+    append_png_chunk(out, utf8 ? "iTXt" : "tEXt", body);
   }
 }
 

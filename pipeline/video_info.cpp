@@ -1,6 +1,9 @@
 #include "pipeline/video_info.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cctype>
 #include <charconv>
 #include <cmath>
@@ -207,6 +210,7 @@ std::vector<std::string> safe_input_options() {
 std::string input_address(const fs::path& path) { return "file:" + path.string(); }
 
 Result<VideoInfo> probe_video(const VideoTools& tools, const fs::path& path) {
+  if (access(path.c_str(), R_OK) != 0) return fail(Code::io, path.string(), ": cannot open: ", std::strerror(errno));
   std::vector<std::string> words = {tools.ffprobe, "-hide_banner", "-v", "error"};
   for (const std::string& word : safe_input_options()) words.push_back(word);
   for (const char* word : {"-print_format", "json", "-show_streams", "-show_format", "-i"}) words.emplace_back(word);

@@ -1,7 +1,5 @@
 #include "runtime/thread_pool.h"
 
-#include <sched.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <exception>
@@ -10,6 +8,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "runtime/limits.h"
 
 namespace gpen {
 
@@ -26,14 +26,6 @@ inline void relax() {
 #endif
 }
 }  // namespace
-
-int hardware_threads() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-  const unsigned n = std::thread::hardware_concurrency();
-  return n > 0 ? static_cast<int>(n) : 1;
-}
 
 struct ThreadPool::Impl {
   std::vector<std::thread> workers;
@@ -92,7 +84,7 @@ struct ThreadPool::Impl {
 };
 
 ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
-  if (threads <= 0) threads = hardware_threads();
+  if (threads <= 0) threads = available_processors();
   impl_->workers.reserve(static_cast<size_t>(threads - 1));
   try {
     for (int t = 1; t < threads; ++t) impl_->workers.emplace_back([this, t] { impl_->work(t); });

@@ -34,6 +34,4 @@ class ThreadPool {
   std::unique_ptr<Impl> impl_;
 };
 
-int hardware_threads();
-
 }  // namespace gpen

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <limits>
-#include <string>
+
+#include "runtime/limits.h"
 
 namespace gpen {
 
@@ -17,19 +17,6 @@ constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kMostSpare = 4;  // a block up to so many times larger than needed is kept
 size_t round_up(size_t v, size_t a) { return (v + a - 1) / a * a; }
 }  // namespace
-
-size_t available_memory() {
-  std::ifstream info("/proc/meminfo");
-  size_t sum = 0;
-  bool known = false;
-  for (std::string line; std::getline(info, line);) {
-    const bool available = line.rfind("MemAvailable:", 0) == 0;
-    if (!available && line.rfind("SwapFree:", 0) != 0) continue;
-    sum += std::strtoull(line.c_str() + line.find(':') + 1, nullptr, 10) << 10;  // in kB
-    known = known || available;
-  }
-  return known ? sum : std::numeric_limits<size_t>::max();
-}
 
 AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;

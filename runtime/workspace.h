@@ -21,10 +21,6 @@ namespace gpen {
 static_assert(sizeof(size_t) >= 8, "sizes are computed in 64 bits");
 
 // 64-byte aligned memory, advised to use huge pages when large; not cleared. Null data when out of memory.
-// What the system could still give without killing anybody: free and reclaimable memory, and swap. No limit where the
-// system does not say.
-size_t available_memory();
-
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;

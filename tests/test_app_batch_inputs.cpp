@@ -103,6 +103,13 @@ TEST_F(Batch, ShardsOfASlurmArray) {
   EXPECT_EQ(first.size() + second.size() + third.size(), 12u);
   EXPECT_EQ(restore({"-i", "in", "-o", "plain", "--shard", "1/3"}).code, 0);
   EXPECT_EQ(tree("plain"), second);
+  // The tasks 1, 3 and 5 of 4 parts: the fifth is none of them, and part 0 would never be done.
+  const CommandResult beyond = restore({"-i", "in", "-o", "none", "--shard", "auto/4"});
+  EXPECT_EQ(beyond.code, 2);
+  EXPECT_TRUE(contains(beyond.err, "go up to 5")) << beyond.err;
+  gpen.set_environment("SLURM_ARRAY_TASK_ID", "1");
+  EXPECT_EQ(restore({"-i", "in", "-o", "none", "--shard", "auto/4"}).code, 2);
+  EXPECT_EQ(restore({"-i", "in", "-o", "again", "--shard", "auto/6"}).code, 0);  // a part of the array once more
   gpen.set_environment("SLURM_ARRAY_TASK_COUNT", "2");  // 1 and 5 of a list: which part is which cannot be told
   EXPECT_EQ(restore({"-i", "in", "-o", "none", "--shard", "auto"}).code, 2);
 }
@@ -116,6 +123,9 @@ TEST_F(Batch, ListsOfNames) {
   EXPECT_EQ(r.code, 1) << r.err;
   EXPECT_TRUE(contains(r.err, "in/missing.png")) << r.err;
   EXPECT_EQ(gpen.listing("flat"), (Words{"a.png", "b.png"}));
+  write_text(gpen / "marked.txt", "\xEF\xBB\xBFin/a.png\r\n");
+  EXPECT_EQ(restore({"--list", "marked.txt", "-o", "marked"}).code, 0);
+  EXPECT_EQ(gpen.listing("marked"), (Words{"a.png"}));
   // With --recursive the paths are kept, and never lead out of the output folder.
   write_text(gpen / "list.txt",
              "in/a.png\n./in/deep/../deep/er/b.png\n../" + gpen.folder().filename().string() + "/in/new");

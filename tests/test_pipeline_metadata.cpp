@@ -133,6 +133,22 @@ TEST(Metadata, GoesFromJpegToJpegAndPngAndBack) {
     }
 }
 
+TEST(Metadata, CommentsInUtf8AndOthers) {
+  for (const auto& [text, type] : {std::pair("made by hand"sv, "tEXt"sv),
+                                   std::pair("h\xC3\xB6i \xE4\xBD\xA0"sv, "iTXt"sv), std::pair("h\xF6i"sv, "tEXt"sv)}) {
+    const Bytes plain = *encode_image(test::test_picture(24, 16), ImageFormat::jpg);
+    const Bytes jpeg =
+        Bytes(plain.begin(), plain.begin() + 2) + segment(0xFE, bytes_of(text)) + Bytes(plain.begin() + 2, plain.end());
+    const Image png = loaded(*encode_image(loaded(jpeg), ImageFormat::png));
+    ASSERT_EQ(png.metadata->png_chunks.size(), 1u);
+    EXPECT_EQ(png.metadata->png_chunks[0].type, type);
+    EXPECT_TRUE(lost_on_saving(png, ImageFormat::jpg).empty());
+    const Image back = loaded(*encode_image(png, ImageFormat::jpg));
+    ASSERT_EQ(back.metadata->jpeg_segments.size(), 1u);
+    EXPECT_EQ(back.metadata->jpeg_segments[0].data, bytes_of(text));
+  }
+}
+
 TEST(Metadata, PngChunksStayAsTheyAre) {
   const Bytes plain = *encode_image(test::test_picture(9, 7), ImageFormat::png);
   const auto chunk = [](std::string_view type, const Bytes& body) {
