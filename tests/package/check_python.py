@@ -228,6 +228,20 @@ stages = []
 assert np.array_equal(tiny.restore(small, aligned=True, progress=lambda *asked: stages.append(asked)), expected) and stages
 _thread.start_new_thread = start
 
+# The child of a fork is told to open its own model, and ends with that of its parent at hand.
+child = os.fork()
+if child == 0:
+    signal.alarm(60)  # ends a child that waits
+    raises(gpen.UsageError, lambda: tiny.restore(small, aligned=True), "fork")
+    with tiny:
+        pass
+    with gpen.Model("tiny.safetensors", detector="none", parser="none", threads=2) as own:
+        assert np.array_equal(own.restore(small, aligned=True), expected)
+    sys.exit(5)
+status = os.waitpid(child, 0)[1]
+assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 5, status
+assert np.array_equal(tiny.restore(small, aligned=True), expected)
+
 with tiny:
     pass
 raises(gpen.UsageError, lambda: tiny.restore(small, aligned=True), "closed")
