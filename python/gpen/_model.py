@@ -290,21 +290,23 @@ class _Work:
 
         def help():
             if begun.acquire(blocking=False):
-                self._do(call)
-                self._done = True
-                self._asked.put(None)
+                try:
+                    self._do(call)
+                finally:
+                    self._done = True
+                    self._asked.put(None)
 
         helped = False
         try:
             while not self._done:
                 try:
                     if not helped:
-                        # Of threading, a Thread would run Python code when it is freed: another place where what a
-                        # handler raises is dropped.
+                        # Not a threading.Thread: when it is freed, a weak reference to it calls Python code, where
+                        # what a handler raises is dropped as well.
                         try:
                             self._helped = True
                             _thread.start_new_thread(help, ())
-                        except RuntimeError:  # there are no more, or the interpreter ends
+                        except RuntimeError:  # the system has no more threads, or the interpreter ends
                             self._helped = False
                             help()
                         helped = True

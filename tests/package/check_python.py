@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -229,7 +230,9 @@ assert np.array_equal(tiny.restore(small, aligned=True, progress=lambda *asked: 
 _thread.start_new_thread = start
 
 # The child of a fork is told to open its own model, and ends with that of its parent at hand.
-child = os.fork()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons': that there are threads is the point
+    child = os.fork()
 if child == 0:
     signal.alarm(60)  # ends a child that waits
     raises(gpen.UsageError, lambda: tiny.restore(small, aligned=True), "fork")
