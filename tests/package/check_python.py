@@ -151,7 +151,7 @@ def interrupt(*_):
 
 for word in ({"progress": interrupt}, {}):
     handler = signal.getsignal(signal.SIGINT)
-    timer = threading.Timer(0.0, signal.raise_signal, [signal.SIGINT]) if not word else None
+    timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT]) if not word else None
     try:
         if timer is not None:
             timer.start()
