@@ -111,6 +111,11 @@ void Log::operator()(gpen_log_level level, const char* text) const noexcept {
   }
 }
 
+Status check_process(const gpen_model& model) {
+  if (model.process == getpid()) return {};
+  return fail(Code::usage, "the model belongs to another process, before a fork(): open one in this process");
+}
+
 gpen_status logged(const Log& log, gpen_status status) {
   if (status != GPEN_OK && status != GPEN_ERROR_CANCELLED) log(GPEN_LOG_ERROR, gpen_last_error());
   return status;
@@ -158,7 +163,10 @@ gpen_status gpen_model_open(const gpen_model_params* params, gpen_model** model)
   return logged(log, status);
 }
 
-void gpen_model_free(gpen_model* model) { delete model; }
+void gpen_model_free(gpen_model* model) {
+  // After a fork() the threads that would be waited for, and the device, are the parent's: the memory stays as it is.
+  if (model != nullptr && check_process(*model).ok()) delete model;
+}
 
 gpen_status gpen_model_get_info(const gpen_model* model, gpen_model_info* info) {
   return entry([&]() -> Status {

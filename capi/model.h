@@ -1,5 +1,7 @@
 // The model of the C API: the networks, where they compute, whose turn it is, and where its log goes.
 #pragma once
+#include <unistd.h>
+
 #include <string>
 
 #include "capi/turns.h"
@@ -18,6 +20,10 @@ struct Log {
 // Logs an error that is about to be returned; passes the status on.
 gpen_status logged(const Log& log, gpen_status status);
 
+// Code::usage in a child of the process that opened the model: the threads are in the parent, and waiting for them
+// would have no end.
+Status check_process(const gpen_model& model);
+
 }  // namespace gpen::capi
 
 struct gpen_model {
@@ -30,4 +36,5 @@ struct gpen_model {
   std::string device, precision;
   gpen::capi::Log log;
   gpen::capi::Turns turns;
+  pid_t process = getpid();  // that has the threads
 };

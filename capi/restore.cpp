@@ -137,6 +137,7 @@ gpen_status run(gpen_model* model, const gpen_restore_params* params, const gpen
   const gpen_status status = entry([&]() -> Status {
     GPEN_RETURN_IF_ERROR(need(model, "model"));
     GPEN_RETURN_IF_ERROR(need(result, "result"));
+    GPEN_RETURN_IF_ERROR(check_process(*model));
     gpen_restore_params p = gpen_restore_default_params();
     GPEN_RETURN_IF_ERROR(read_params(params, sizeof(gpen_restore_params), "params", &p));
     GPEN_ASSIGN(const Image photo, photo_of(image));

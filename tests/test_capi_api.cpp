@@ -264,6 +264,7 @@ TEST(CApi, WrongParametersAreRefusedInWords) {
       {[](auto* p) { p->device = "cuda:9999"; }, GPEN_ERROR_DEVICE, "device cuda:9999"},
       {[](auto* p) { p->precision = "fp16"; }, GPEN_ERROR_DEVICE, "the CPU computes in fp32 or bf16"},
       {[](auto* p) { p->gpen.name = "no/such/file.pth"; }, GPEN_ERROR_MODEL, "no/such/file.pth"},
+      {[](auto* p) { p->gpen.name = "/tmp"; }, GPEN_ERROR_MODEL, "/tmp: is a folder"},
       {[](auto* p) {
          p->gpen = {"x", "junk", 4};
        },
@@ -300,6 +301,7 @@ TEST(CApi, WrongParametersAreRefusedInWords) {
                               {[](auto* p) { p->lambda_id = 2; }, "lambda-id"},
                               {[](auto* p) { p->alpha = std::numeric_limits<double>::quiet_NaN(); }, "alpha"},
                               {[](auto* p) { p->threshold = -1; }, "threshold"},
+                              {[](auto* p) { p->threshold = 1; }, "threshold"},
                               {[](auto* p) { p->max_faces = -1; }, "number of faces"},
                               {[](auto* p) { p->batch = -1; }, "batch"},
                               {[](auto* p) { p->tile = -1; }, "tile"},

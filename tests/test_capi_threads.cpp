@@ -1,5 +1,7 @@
 // One model and several threads. Built with GPEN_SANITIZE=thread this is the test for races (CONTRIBUTING.md).
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <future>
@@ -176,6 +178,38 @@ TEST(CApiThreads, ACallbackCannotCallItsOwnModel) {
   EXPECT_EQ(given.restore(model.handle, &pixels), GPEN_OK);
   EXPECT_EQ(nested.status, GPEN_ERROR_USAGE);
   EXPECT_STREQ(gpen_last_error(), "") << "of the call that came last";
+}
+
+// The child of a fork has no threads but its own: it is told so, and nothing waits for the others.
+TEST(CApiThreads, AfterAForkTheChildIsToldToOpenItsOwn) {
+  const OwnedModel model(networks().params());
+  const std::vector<uint8_t> expected = restored(model.handle, 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(60);  // ends a child that waits
+    std::vector<uint8_t> pixels;
+    if (Given(0).restore(model.handle, &pixels) != GPEN_ERROR_USAGE) _exit(1);
+    if (std::string(gpen_last_error()).find("fork()") == std::string::npos) _exit(2);
+    gpen_result* result = nullptr;
+    const SmallPhoto photo;
+    const gpen_image image = photo.image();
+    if (gpen_detect(model.handle, nullptr, &image, &result) != GPEN_ERROR_USAGE) _exit(3);
+    gpen_model_info info = {};
+    info.size = sizeof(info);
+    if (gpen_model_get_info(model.handle, &info) != GPEN_OK || info.face_size != 64) _exit(4);
+    gpen_model_free(model.handle);
+#ifndef __SANITIZE_THREAD__  // which starts no threads after a fork
+    const OwnedModel own(networks().params());
+    if (Given(0).restore(own.handle, &pixels) != GPEN_OK || pixels != expected) _exit(5);
+#endif
+    _exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(restored(model.handle, 0), expected) << "the parent's goes on";
 }
 
 }  // namespace

@@ -3,7 +3,11 @@
 
 #include <stdexcept>
 
+// Programs that include it may be compiled with more warnings than this one.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Weffc++"
 #include "gpen/gpen.hpp"
+#pragma GCC diagnostic pop
 #include "support/capi_fixture.h"
 
 namespace gpen::test {

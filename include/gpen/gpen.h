@@ -28,6 +28,11 @@
  * threads of the model. A result or a picture is not changed by reading it, so several threads may read the same one.
  * Freeing an object while another thread still uses it is the caller's error.
  *
+ * fork(). A child has none of the threads of a model that its parent opened: restore and detect then return
+ * GPEN_ERROR_USAGE, and gpen_model_free() does nothing, so that the child keeps its copy of the memory until it ends or
+ * calls exec. Everything else works there, models that the child opens too (not on a CUDA device if the
+ * parent has used one). Fork while no other thread is inside a function of this library.
+ *
  * Growing. Structs with a member `size` may get more members at their end in later versions; fill them with their
  * gpen_..._default_params() (which sets size) and change what is wanted, or set size by hand. A program runs with newer
  * libraries of the same soname, and with older ones as long as it leaves members that those do not know at zero.
@@ -232,12 +237,13 @@ static inline gpen_model_params gpen_model_default_params(void) {
 
 /* Loads the networks and starts the threads; takes seconds for the released ones. params NULL: the defaults. Files and
  * memory named in params are not needed afterwards.
- * GPEN_ERROR_MODEL: not installed (the message says how to get it), damaged, or another network. GPEN_ERROR_IO: a file
- * cannot be read. GPEN_ERROR_DEVICE: as gpen_device_check(). GPEN_ERROR_USAGE: values out of range or in contradiction.
+ * GPEN_ERROR_MODEL: not installed (the message says how to get it), a file that is missing or unreadable, damaged, or
+ * another network. GPEN_ERROR_DEVICE: as gpen_device_check(). GPEN_ERROR_USAGE: values out of range or in
+ * contradiction.
  */
 GPEN_API gpen_status gpen_model_open(const gpen_model_params* params, gpen_model** model);
 /* Gives back all its memory and ends its threads. No other call may use the model any more. Results stay valid. NULL is
- * allowed. */
+ * allowed. Does nothing in a child of the process that opened the model. */
 GPEN_API void gpen_model_free(gpen_model* model);
 
 /* What was loaded. The texts belong to the model; networks that there are not are "". */
@@ -278,7 +284,7 @@ typedef struct gpen_restore_params {
   size_t size; /* sizeof(gpen_restore_params) */
 
   /* Which faces; gpen_detect() reads these too. */
-  double threshold;       /* faces score above it, 0 to 1; 0.9 */
+  double threshold;       /* faces score above it, at least 0 and below 1; 0.9 */
   double min_face;        /* smaller side of the box at least, pixels; 0 */
   int32_t max_faces;      /* the best-scored ones; 0: all */
   bool largest_face;      /* only the face with the largest box */
@@ -322,8 +328,8 @@ typedef struct gpen_result gpen_result;
  * error: it comes back as it is (upscaled, with an upscaler), with a note. The result is the same for any number of
  * threads, in this process and outside.
  * GPEN_ERROR_USAGE: params out of range or in contradiction (aligned with faces or draw_boxes, tile without an
- * upscaler); an image of more than 32767 pixels a side or 100 million in all; neither a
- * detector nor faces nor aligned; a model without a GPEN; a call from a callback of the same model.
+ * upscaler); an image of more than 32767 pixels a side or 100 million in all; neither a detector nor faces nor aligned;
+ * a model without a GPEN; a call from a callback of the same model, or in a child of the process that opened it.
  * GPEN_ERROR_CANCELLED: by the abort callback. GPEN_ERROR_DEVICE: the device failed. GPEN_ERROR_MEMORY: also when the
  * model's next call would fit, e.g. for a smaller picture. */
 GPEN_API gpen_status gpen_restore(gpen_model* model, const gpen_restore_params* params, const gpen_image* image,

@@ -228,8 +228,8 @@ class Model {
     return owner;
   }
 
-  std::unique_ptr<Log> log_;  // outlives the model
-  std::unique_ptr<gpen_model, Free> handle_;
+  std::unique_ptr<Log> log_{};  // outlives the model
+  std::unique_ptr<gpen_model, Free> handle_{};
 };
 
 }  // namespace v0

@@ -1,8 +1,10 @@
 """Model, Result and the pictures: what `import gpen` offers."""
 
+import _thread
 import ctypes
+import operator
 import os
-import signal
+import queue
 import threading
 from ctypes import byref, c_void_p, sizeof
 from dataclasses import dataclass, field
@@ -56,8 +58,16 @@ def _check(status):
         raise _ERRORS.get(status, Error)(reason.decode(errors="replace"))
 
 
+def _integer(value, name, kind=ctypes.c_int32):
+    """The value if a C integer of this kind holds it: ctypes would take its lowest bits."""
+    value = operator.index(value)
+    if kind(value).value != value:
+        raise UsageError(f"{name} {value} is out of range")
+    return value
+
+
 def _as_image(array):
-    """gpen_image of an array, and the array whose memory it points to."""
+    """gpen_image of an array, which it keeps."""
     array = np.asarray(array)
     if array.dtype != np.uint8:
         raise TypeError(f"a picture is an array of uint8, not of {array.dtype}")
@@ -71,6 +81,8 @@ def _as_image(array):
         raise ValueError(f"a picture is height x width, or height x width x 3 or 4, not {array.shape}")
     if 0 in array.shape:
         raise ValueError(f"the picture has no pixels: {array.shape}")
+    for side in array.shape[:2]:
+        _integer(side, "side of a picture:")
     # Rows may lie apart (a part of a picture) or upside down; the bytes of one row must be neighbours.
     channels = _CHANNELS[layout]
     row = array.shape[1] * channels
@@ -78,7 +90,9 @@ def _as_image(array):
     if not together or (array.shape[0] > 1 and abs(array.strides[0]) < row):
         array = np.ascontiguousarray(array)
     stride = array.strides[0] if array.shape[0] > 1 else row
-    return _c.Image(array.ctypes.data, array.shape[1], array.shape[0], stride, layout), array
+    image = _c.Image(array.ctypes.data, array.shape[1], array.shape[0], stride, layout)
+    image.array = array
+    return image
 
 
 def _as_array(image):
@@ -93,7 +107,12 @@ def _as_array(image):
 
 
 def _as_bytes(text):
-    return None if text is None else os.fsencode(text)
+    if text is None:
+        return None
+    text = os.fsencode(text)
+    if b"\0" in text:  # where C ends the text
+        raise ValueError("embedded null byte")
+    return text
 
 
 def _from_picture(picture):
@@ -122,9 +141,8 @@ def decode(file, name=None):
 
 def save(path, array, quality=0):
     """Writes a picture as the path's ending says: .png, .jpg, .bmp. quality: of a JPEG, 1 to 100; 0 is 95."""
-    image, kept = _as_image(array)
-    _check(_library.gpen_image_save(byref(image), _as_bytes(path), quality))
-    del kept
+    image = _as_image(array)
+    _check(_library.gpen_image_save(byref(image), _as_bytes(path), _integer(quality, "quality")))
 
 
 @dataclass(frozen=True)
@@ -181,7 +199,14 @@ class Result:
     after: list = None  # and restored
 
 
-class _Outcome:
+class _Owner:
+    """Owns an object of the library, which two copies would free twice."""
+
+    def __reduce_ex__(self, protocol):  # what copy, deepcopy and pickle ask
+        raise TypeError(f"a {type(self).__name__} can neither be copied nor pickled")
+
+
+class _Outcome(_Owner):
     """A gpen_result, freed when the block ends."""
 
     def __enter__(self):
@@ -216,52 +241,110 @@ class _Outcome:
         return [_library.gpen_result_note(self.pointer, index).decode() for index in range(count)]
 
 
-class _Watch:
-    """The callbacks of one call. What Python code raises in them, Ctrl-C included, ends the call and is raised from it.
+def _in_main_thread():
+    return threading.get_ident() == threading.main_thread().ident
 
-    The interpreter raises KeyboardInterrupt wherever Python code begins to run, in a callback before its first line too,
-    where ctypes would print and drop it. So while a call of the main thread runs, a handler of its own notes the Ctrl-C.
+
+class _Work:
+    """One call into the library. What Python code raises meanwhile, in a callback or in the handler of a signal (of
+    Ctrl-C, say), ends the call and is raised from it.
+
+    Handlers run in the main thread wherever Python code runs there, in a callback before its first line too, where ctypes
+    prints what they raise and drops it. So the main thread leaves the call to a helper and waits in Python: there the
+    handlers run, and the progress callback with them. The helper owns all that the call uses: should a second signal get
+    between the lines here, it goes on to the next border, finds that it has to stop, and ends.
     """
 
-    def __init__(self, progress, params):
+    _POLL = 0.05  # seconds: a signal that another thread was given does not wake this one
+
+    def __init__(self, progress=None, params=None):
         self._progress, self._raised, self._stop = progress, None, False
-        self._callbacks = (_c.ProgressCallback(self._report), _c.AbortCallback(self._stopped))
-        params.progress, params.abort = self._callbacks
+        self._asked = queue.SimpleQueue()  # by the helper: (stage, fraction); None: look whether it is done
+        self._answered = threading.Lock()
+        self._answered.acquire()
+        self._helped = self._done = False
+        if params is not None:
+            self._callbacks = (_c.ProgressCallback(self._report), _c.AbortCallback(lambda _: self._stop))
+            params.progress, params.abort = self._callbacks
 
-    def __enter__(self):
-        self._handles = (threading.current_thread() is threading.main_thread()
-                         and signal.getsignal(signal.SIGINT) is signal.default_int_handler)
-        if self._handles:
-            signal.signal(signal.SIGINT, self._interrupt)
-        return self
+    def run(self, call):
+        """call(), which checks its status: the reason of an error is its thread's."""
+        if _in_main_thread():
+            self._help(call)
+        else:
+            self._do(call)
+        if self._raised is not None:
+            try:
+                raise self._raised
+            finally:
+                self._raised = None  # its traceback holds this frame
 
-    def __exit__(self, *_):
-        if self._handles:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+    def _do(self, call):
+        try:
+            call()
+        except BaseException as error:
+            self._raised = self._raised or error  # not the Cancelled that it leads to
 
-    def _interrupt(self, *_):
-        self._raised, self._stop = KeyboardInterrupt(), True
+    def _help(self, call):
+        begun = threading.Lock()  # the call is made by whoever has it first
+
+        def help():
+            if begun.acquire(blocking=False):
+                try:
+                    self._do(call)
+                finally:
+                    self._done = True
+                    self._asked.put(None)
+
+        helped = False
+        try:
+            while not self._done:
+                try:
+                    if not helped:
+                        # Not a threading.Thread: when it is freed, a weak reference to it calls Python code, where
+                        # what a handler raises is dropped as well.
+                        try:
+                            self._helped = True
+                            _thread.start_new_thread(help, ())
+                        except RuntimeError:  # the system has no more threads, or the interpreter ends
+                            self._helped = False
+                            help()
+                        helped = True
+                    while not self._done:
+                        self._answer()
+                except BaseException as error:
+                    self._stop, self._raised = True, self._raised or error
+        finally:
+            self._stop = True
+
+    def _answer(self):
+        try:
+            asked = self._asked.get(timeout=self._POLL)
+        except queue.Empty:
+            return
+        if asked is not None:
+            self._tell(*asked)
+            self._answered.release()
 
     def _report(self, stage, fraction, _):
         if self._progress is None or self._stop:
             return
+        if not self._helped:
+            self._tell(stage.decode(), fraction)
+            return
+        self._asked.put((stage.decode(), fraction))
+        while not self._stop and not self._answered.acquire(timeout=self._POLL):
+            pass
+
+    def _tell(self, stage, fraction):
         try:
-            if self._progress(stage.decode(), fraction) is False:
+            if self._progress(stage, fraction) is False:
                 self._stop = True
         except BaseException as error:  # nothing may pass through the library
-            self._raised, self._stop = error, True
-
-    def _stopped(self, _):
-        # Running Python code is what lets the interpreter deliver a Ctrl-C, here or in _report.
-        return self._stop
-
-    def check(self, status):
-        if self._raised is not None:
-            raise self._raised
-        _check(status)
+            self._stop, self._raised = True, self._raised or error
 
 
-class Model:
+class Model(_Owner):
     """A set of networks, loaded and ready.
 
     gpen, detector, parser, upscaler: a name of the catalogue that is installed (`gpen fetch`), the path of a .safetensors
@@ -278,17 +361,19 @@ class Model:
         self._model = c_void_p()
         self._lock = threading.Lock()  # of close() against calls that run
         self._calls = 0
+        self._awaited = False  # whether the main thread waits for a call
         params = _c.ModelParams()
         _library.gpen_model_params_init(byref(params), sizeof(params))
         kept = []  # what params points to
         for name, weights in (("gpen", gpen), ("detector", detector), ("parser", parser), ("upscaler", upscaler)):
             setattr(params, name, _weights(weights, kept))
-        params.task, params.face_size, params.threads = _TASKS[task], size, threads
+        params.task = _TASKS[task]
+        params.face_size, params.threads = _integer(size, "size"), _integer(threads, "threads")
         params.device, params.precision = _as_bytes(device), _as_bytes(precision)
         if log is not None:
             self._log = _c.LogCallback(lambda level, text, _: log(_LEVELS[level], text.decode(errors="replace")))
             params.log = self._log
-        _check(_library.gpen_model_open(byref(params), byref(self._model)))
+        _Work().run(lambda: (_check(_library.gpen_model_open(byref(params), byref(self._model))), kept))
 
     def close(self):
         """Gives back the memory and the threads. Not while another thread uses the model."""
@@ -333,7 +418,8 @@ class Model:
         """
         params = _restore_params(**which)
         params.aligned, params.lambda_id, params.alpha = bool(aligned), lambda_id, alpha
-        params.tile, params.batch, params.seed = tile, batch, seed
+        params.tile, params.batch = _integer(tile, "tile"), _integer(batch, "batch")
+        params.seed = _integer(seed, "seed", ctypes.c_uint64)
         params.keep_faces, params.compare, params.draw_boxes = bool(keep_faces), bool(compare), bool(draw_boxes)
         if faces is not None:
             given = [_face_struct(face) for face in faces]
@@ -364,11 +450,21 @@ class Model:
             return outcome.faces()
 
     def _call(self, function, params, image, progress, outcome):
-        photo, kept = _as_image(image)
-        with self._in_use() as model, _Watch(progress, params) as watch:
-            status = function(model, byref(params), byref(photo), byref(outcome.pointer))
-        watch.check(status)
-        del kept
+        photo, work = _as_image(image), _Work(progress, params)
+
+        def call():
+            with self._in_use() as model:
+                _check(function(model, byref(params), byref(photo), byref(outcome.pointer)))
+
+        main = _in_main_thread()
+        if main and self._awaited:  # the library cannot tell: it is called by another thread
+            raise UsageError("the model was called from one of its own callbacks")
+        try:
+            self._awaited = self._awaited or main
+            work.run(call)
+        finally:
+            if main:
+                self._awaited = False
         return photo
 
     def _in_use(self):
@@ -404,6 +500,6 @@ def _weights(weights, kept):
 def _restore_params(*, threshold=0.9, min_face=0, max_faces=0, largest_face=False, detect_size=0):
     params = _c.RestoreParams()
     _library.gpen_restore_params_init(byref(params), sizeof(params))
-    params.threshold, params.min_face, params.max_faces = threshold, min_face, max_faces
-    params.largest_face, params.detect_size = bool(largest_face), detect_size
+    params.threshold, params.min_face, params.largest_face = threshold, min_face, bool(largest_face)
+    params.max_faces, params.detect_size = _integer(max_faces, "max_faces"), _integer(detect_size, "detect_size")
     return params

@@ -1,10 +1,15 @@
 """What the installed Python module does; the pictures of the command are in the current folder."""
 
+import _thread
+import copy
 import json
 import os
+import pickle
 import signal
 import sys
 import threading
+import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +85,29 @@ raises(gpen.FileError, lambda: gpen.decode(b"no picture", "mine"), "mine")
 raises(gpen.DeviceError, lambda: gpen.Model("tiny.safetensors", detector="none", device="cuda:77"), "cuda:77")
 raises(ValueError, lambda: gpen.Model("sharpen", task="paint"))
 
+# A number that C's type does not hold, or a name that C ends earlier, is refused and not cut.
+for option in ("max_faces", "detect_size"):
+    raises(gpen.UsageError, lambda: tiny.detect(small, **{option: 2**32 + 64}), option)
+for option in ("tile", "batch"):
+    raises(gpen.UsageError, lambda: tiny.restore(small, aligned=True, **{option: 2**32}), option)
+raises(gpen.UsageError, lambda: tiny.restore(small, aligned=True, seed=-1), "seed -1")
+raises(gpen.UsageError, lambda: tiny.restore(small, aligned=True, seed=2**64), "seed")
+raises(TypeError, lambda: tiny.restore(small, aligned=True, seed=1.5))
+assert np.array_equal(tiny.restore(small, aligned=True, seed=2**64 - 1, batch=np.int64(1)), expected)
+raises(gpen.UsageError, lambda: gpen.Model("sharpen", detector="none", threads=2**32 + 1), "threads")
+raises(gpen.UsageError, lambda: gpen.Model("sharpen", detector="none", size=2**32 + 256), "size")
+raises(gpen.UsageError, lambda: gpen.save("out.jpg", small, quality=2**32 + 90), "quality")
+raises(gpen.UsageError, lambda: tiny.restore(np.broadcast_to(np.uint8(0), (2**32 + 64, 1)), aligned=True), "4294967360")
+raises(ValueError, lambda: gpen.load(f"{photo_path}\0.jpg"), "null")
+raises(ValueError, lambda: gpen.save("cut.png\0.jpg", small), "null")
+raises(ValueError, lambda: gpen.Model("sharpen\0x", detector="none"), "null")
+raises(ValueError, lambda: gpen.Model("sharpen", detector="none", device="cpu\0x"), "null")
+assert not Path("cut.png").exists()
+
+# Two copies would free the same model.
+for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+    raises(TypeError, lambda: duplicate(tiny), "Model", "copied")
+
 # Progress, and how a callback ends a call. Afterwards the model works as before.
 stages = []
 tiny.restore(small, aligned=True, progress=lambda stage, fraction: stages.append((stage, fraction)))
@@ -92,7 +120,11 @@ def stop(*_):
 
 
 raises(KeyError, lambda: tiny.restore(small, aligned=True, progress=stop), "from the callback")
-raises(gpen.UsageError, lambda: tiny.restore(small, aligned=True, progress=lambda *_: tiny.restore(small, aligned=True)))
+raises(gpen.UsageError, lambda: tiny.restore(small, aligned=True, progress=lambda *_: tiny.restore(small, aligned=True)),
+       "own callbacks")
+threads = set()
+tiny.restore(small, aligned=True, progress=lambda *_: threads.add(threading.get_ident()))
+assert threads == {threading.get_ident()}, "progress is told on the thread that made the call"
 raises(gpen.UsageError, lambda: tiny.restore(small, aligned=True, progress=lambda *_: tiny.close()), "in use")
 assert np.array_equal(tiny.restore(small, aligned=True), expected)
 
@@ -119,7 +151,7 @@ def interrupt(*_):
 
 for word in ({"progress": interrupt}, {}):
     handler = signal.getsignal(signal.SIGINT)
-    timer = threading.Timer(0.0, signal.raise_signal, [signal.SIGINT]) if not word else None
+    timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT]) if not word else None
     try:
         if timer is not None:
             timer.start()
@@ -131,6 +163,87 @@ for word in ({"progress": interrupt}, {}):
     else:
         raise AssertionError("Ctrl-C was dropped")
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+# So does whatever a handler of any signal raises, wherever it arrives: nothing is dropped, and the model works on.
+class Late(Exception):
+    pass
+
+
+def late(*_):
+    raise Late
+
+
+dropped = []
+sys.unraisablehook = dropped.append
+signal.signal(signal.SIGALRM, late)
+sleepy = {"progress": lambda *_: time.sleep(20)}  # a progress callback that waits is interrupted as well
+calls = [(model, photo, {}, 0.03)] * 5 + [(tiny, small, {}, 0.0005 * (1 + i % 9)) for i in range(200)]
+for used, picture, word, delay in calls + [(tiny, small, sleepy, 0.05)]:
+    until = time.monotonic() + 10
+    try:
+        signal.setitimer(signal.ITIMER_REAL, delay)
+        while time.monotonic() < until:
+            used.restore(picture, aligned=True, **word)
+    except Late:
+        continue
+    raise AssertionError("what the handler raised was dropped")
+signal.signal(signal.SIGALRM, lambda *_: sys.exit(143))
+try:
+    signal.setitimer(signal.ITIMER_REAL, 0.03)
+    for _ in range(50):
+        model.restore(photo, aligned=True)
+    raise AssertionError("SystemExit was dropped")
+except SystemExit as error:
+    assert error.code == 143
+# While a model is opened, too, where only its log is Python code.
+signal.signal(signal.SIGALRM, late)
+
+
+def log_late(*_):
+    signal.raise_signal(signal.SIGALRM)
+
+
+raises(Late, lambda: gpen.Model("sharpen", detector="none", size=256, log=log_late))
+# And a handler that returns changes nothing.
+arrived = []
+signal.signal(signal.SIGALRM, lambda *_: arrived.append(time.monotonic()))
+signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+for _ in range(20):
+    assert np.array_equal(tiny.restore(small, aligned=True), expected)
+    time.sleep(0.002)
+signal.setitimer(signal.ITIMER_REAL, 0)
+signal.signal(signal.SIGALRM, signal.SIG_DFL)
+sys.unraisablehook = sys.__unraisablehook__
+assert arrived and not dropped, dropped
+
+# Where no thread can be had the call is made all the same.
+
+
+def no_more(*_):
+    raise RuntimeError("can't start new thread")
+
+
+start, _thread.start_new_thread = _thread.start_new_thread, no_more
+stages = []
+assert np.array_equal(tiny.restore(small, aligned=True, progress=lambda *asked: stages.append(asked)), expected) and stages
+_thread.start_new_thread = start
+
+# The child of a fork is told to open its own model, and ends with that of its parent at hand.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons': that there are threads is the point
+    child = os.fork()
+if child == 0:
+    signal.alarm(60)  # ends a child that waits
+    raises(gpen.UsageError, lambda: tiny.restore(small, aligned=True), "fork")
+    with tiny:
+        pass
+    with gpen.Model("tiny.safetensors", detector="none", parser="none", threads=2) as own:
+        assert np.array_equal(own.restore(small, aligned=True), expected)
+    sys.exit(5)
+status = os.waitpid(child, 0)[1]
+assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 5, status
+assert np.array_equal(tiny.restore(small, aligned=True), expected)
 
 with tiny:
     pass
