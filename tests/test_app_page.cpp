@@ -236,6 +236,35 @@ TEST_F(Page, CancelsWhatRunsAndWhatWaits) {
   EXPECT_EQ(browser_->script("return document.querySelectorAll('.queue li').length"), 3);
 }
 
+// A shared server: others fill the queue, and the page tries again by itself, for the faces as well.
+TEST_F(Page, WaitsForAFullQueue) {
+  GPEN_NEEDS_BROWSER();
+  GPEN_NEEDS_SHARED(kSolvay);
+  expected_complaint_ = "503";
+  open_ready_page({"--detector", shared_file(kDetector).string(), "--queue", "1"});
+  const auto ask = [&](const std::string& method, const std::string& path, const std::string& body) {
+    const json answer = browser_->script("const r = new XMLHttpRequest(); r.open('" + method + "', '" + path +
+                                         "', false); r.setRequestHeader('Content-Type', 'application/json'); r.send('" +
+                                         body + "'); return [r.status, JSON.parse(r.responseText)]");
+    return answer;
+  };
+  const char* const work = R"({"size":1024,"batch":16,"reps":100})";
+  const json runs = ask("POST", "/api/v1/benchmark", work);
+  ASSERT_EQ(runs[0], 202) << runs;
+  const std::string first = "/api/v1/jobs/" + runs[1]["id"].get<std::string>();
+  while (ask("GET", first, "")[1]["state"] == "queued") {
+  }
+  const json waits = ask("POST", "/api/v1/benchmark", work);
+  ASSERT_EQ(waits[0], 202) << waits;
+  for (int i = 0; i < 2; ++i) choose(shared_file(kSolvay));
+  ASSERT_TRUE(wait_for_state("The server is busy"));
+  ask("DELETE", "/api/v1/jobs/" + waits[1]["id"].get<std::string>(), "");
+  ask("DELETE", first, "");
+  ASSERT_TRUE(browser_->wait(
+      "[...document.querySelectorAll('.queue-state')].filter(s => s.textContent === '29 faces found').length === 2",
+      120));
+}
+
 TEST_F(Page, ExampleWithoutADetector) {
   GPEN_NEEDS_BROWSER();
   open_example();

@@ -96,11 +96,13 @@ async function addFiles(files, given) {
 
 let looking = Promise.resolve();  // one search after the other
 function look(photo) {
-  setState(photo, 'looking', {faces: null, off: new Set()});
+  setState(photo, 'looking', {faces: null, off: new Set(), busy: false});
   looking = looking.then(async () => {
     if (photo.removed) return;
     try {
-      const found = photo.given ? JSON.parse(photo.given) : await detect(photo.file);
+      const found = photo.given ? JSON.parse(photo.given)
+        : await patiently(photo, () => detect(photo.file), () => photo.removed);
+      if (!found) return;
       photo.faces = found.faces;
       setState(photo, 'ready');
       announce(`${photo.name}: ${tCount('s_ready', photo.faces.length)}`);
@@ -141,7 +143,7 @@ async function restore(photo) {
   photo.wanted = false;
   setState(photo, 'uploading', {sent: JSON.stringify(options), since: performance.now(), busy: false});
   try {
-    let job = await submitPatiently(photo, options);
+    let job = await patiently(photo, () => submit(photo.file, options), () => photo.cancelling);
     if (!job) { setState(photo, 'cancelled', {cancelling: false}); return; }
     photo.job = job;
     if (photo.cancelling) cancelJob(job.id);
@@ -158,15 +160,15 @@ async function restore(photo) {
   }
 }
 
-// A full queue is waited for. Null: cancelled meanwhile.
-async function submitPatiently(photo, options) {
-  while (!photo.cancelling) {
+// A full queue is waited for. Null: given up meanwhile.
+async function patiently(photo, send, givenUp) {
+  while (!givenUp()) {
     try {
-      return await submit(photo.file, options);
+      return await send();
     } catch (error) {
       if (error.status !== 503 || error.code !== 'busy') throw error;
-      setState(photo, 'uploading', {busy: true});
-      for (let waited = 0; waited < error.retryAfter * 1000 && !photo.cancelling; waited += 200) await pause(200);
+      if (!givenUp()) setState(photo, photo.state, {busy: true});
+      for (let waited = 0; waited < error.retryAfter * 1000 && !givenUp(); waited += 200) await pause(200);
     }
   }
   return null;

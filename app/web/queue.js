@@ -9,6 +9,7 @@ function stateText(photo) {
   if (photo.cancelling) return t('s_cancelling');
   switch (photo.state) {
     case 'ready': return photo.faces.length && !facesOn(photo).length ? t('s_none_on') : tCount('s_ready', photo.faces.length);
+    case 'looking': return t(photo.busy ? 's_busy' : 's_looking');
     case 'uploading': return t(photo.busy ? 's_busy' : 's_uploading');
     case 'queued': return t('s_queued', {position: photo.job.position || 1});
     case 'running':
