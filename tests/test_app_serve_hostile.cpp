@@ -82,7 +82,7 @@ class ServeHostile : public testing::Test {
     return answer.substr(0, answer.find("\r\n"));
   }
   static std::string post(const std::string& headers, const std::string& body) {
-    return "POST /api/v1/restore HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers + "\r\n" + body;
+    return "POST /api/v1/restore HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers + "\r\n" + body;
   }
   static std::string code(const std::string& first_line) {
     return first_line.size() > 12 ? first_line.substr(9, 3) : "";
@@ -159,7 +159,7 @@ TEST_F(ServeHostile, LengthsThatLie) {
   // What stands behind a refused body is not taken for a request.
   Socket socket(server_->port());
   socket.send_all(
-      "POST /api/v1/restore HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\nGET /health HTTP/1.1\r\n\r\n");
+      "POST /api/v1/restore HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\nGET /health HTTP/1.1\r\n\r\n");
   socket.finish_sending();
   const std::string answers = socket.read_all();
   EXPECT_EQ(answers.find("HTTP/1.1 "), answers.rfind("HTTP/1.1 ")) << answers;
@@ -289,7 +289,7 @@ TEST_F(ServeHostile, UnreadAnswersHaveALimit) {
   std::vector<std::unique_ptr<Socket>> unread;
   for (int i = 0; i < 12; ++i) {
     unread.push_back(std::make_unique<Socket>(server.port(), 4096));
-    unread.back()->send_all("GET " + bmp + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    unread.back()->send_all("GET " + bmp + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
   int refused = 0;
   for (int i = 0; i < 1000 && refused == 0; ++i) {

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "app/picture_input.h"
+#include "app/serve/access.h"
 
 namespace gpen::serve {
 namespace {
@@ -53,14 +54,6 @@ std::string methods_of(const std::string& path) {
     if (matches(route.path, path, &ignored)) methods += (methods.empty() ? "" : ", ") + route.method;
   }
   return methods;
-}
-
-// Takes as long for a wrong key as for the right one.
-bool same_key(const std::string& a, const std::string& b) {
-  unsigned char difference = a.size() != b.size();
-  for (size_t i = 0; i < a.size(); ++i)
-    difference |= static_cast<unsigned char>(a[i] ^ b[b.empty() ? 0 : i % b.size()]);
-  return difference == 0;
 }
 
 // How the body comes: its length must be said once, in digits, or it comes in chunks.
@@ -158,18 +151,11 @@ void Api::install() {
       [this](const httplib::Request& request, httplib::Response& response) { finish(request, response); });
 }
 
-bool Api::authorised(const httplib::Request& request) const {
-  if (options_.api_key.empty()) return true;
-  const std::string bearer = request.get_header_value("Authorization");
-  if (bearer.rfind("Bearer ", 0) == 0) return same_key(bearer.substr(7), options_.api_key);
-  if (request.has_header("X-Api-Key")) return same_key(request.get_header_value("X-Api-Key"), options_.api_key);
-  // What <img> and EventSource ask for cannot carry headers.
-  return request.method == "GET" && same_key(request.get_param_value("key"), options_.api_key);
-}
-
 // Everything that can be said before the body is read.
 ApiError Api::admit(const httplib::Request& request, const Route& route) const {
-  if (route.access == keyed && !authorised(request)) return ApiError::unauthorized("an API key is needed");
+  if (route.access == keyed) {
+    if (ApiError e = check_access(request, options_)) return e;
+  }
   if (ApiError e = check_framing(request, request.method == "POST")) return e;
   if (request_context().announced > options_.max_body)
     return ApiError::too_large(
