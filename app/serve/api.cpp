@@ -75,6 +75,10 @@ ApiError check_framing(const httplib::Request& request, bool needs_body) {
   return {};
 }
 
+bool states_length(const httplib::Request& request) {
+  return request.has_header("Transfer-Encoding") || request.has_header("Content-Length");
+}
+
 bool has_body(const httplib::Request& request) {
   return request.has_header("Transfer-Encoding") ||
          (request.has_header("Content-Length") && request.get_header_value("Content-Length") != "0");
@@ -120,7 +124,11 @@ void Api::install() {
     if (!response.body.empty() || response.content_provider_) return;
     request_context().close = true;  // the library stopped reading somewhere
     switch (request_context().refusal) {
-      case RequestContext::Refusal::too_large:
+      case RequestContext::Refusal::head_too_large:
+        return answer(response, {431, "too_large",
+                                 concat("the headers are larger than the limits of ", server_->limits().header_bytes,
+                                        " bytes for each and ", server_->limits().head_bytes, " for all")});
+      case RequestContext::Refusal::body_too_large:
         return answer(response, ApiError::too_large(concat("the request is larger than the limit of ",
                                                            server_->limits().body_bytes, " bytes")));
       case RequestContext::Refusal::busy:
@@ -156,7 +164,7 @@ ApiError Api::admit(const httplib::Request& request, const Route& route) const {
   if (route.access == keyed) {
     if (ApiError e = check_access(request, options_)) return e;
   }
-  if (ApiError e = check_framing(request, request.method == "POST")) return e;
+  if (ApiError e = check_framing(request, request.method == "POST" && !route.optional_body)) return e;
   if (request_context().announced > options_.max_body)
     return ApiError::too_large(
         concat("the request has ", request_context().announced, " bytes, the limit is ", options_.max_body));
@@ -195,7 +203,7 @@ Api::Handled Api::before(const httplib::Request& request, httplib::Response& res
     return Handled::Handled;
   }
   auto& own = const_cast<httplib::Request&>(request);
-  if (request.method == "POST") {
+  if (request.method == "POST" && states_length(request)) {  // the library would read what does not until the end
     own.body.reserve(std::min(request_context().announced, options_.max_body));
     return Handled::Unhandled;
   }
@@ -224,6 +232,7 @@ ApiError Api::hold_answer(size_t bytes) {
 // The last look at every answer.
 void Api::finish(const httplib::Request& request, httplib::Response& response) {
   response.headers.erase("Keep-Alive");
+  response.headers.erase("Accept-Ranges");  // the library promises them for HEAD
   if (request_context().close) response.set_header("Connection", "close");
   response.set_header("X-Content-Type-Options", "nosniff");
   if (!response.has_header("Cache-Control")) response.set_header("Cache-Control", "no-store");

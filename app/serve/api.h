@@ -27,6 +27,7 @@ class Api {
     Access access = keyed;
     bool queues = false;  // makes a job: refused before its body is read when the queue is full
     std::function<void(Api&, Call&)> handler;
+    bool optional_body = false;  // of a POST: a request may have none, and state no length
   };
   static const std::vector<Route>& routes();
 
