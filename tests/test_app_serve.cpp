@@ -106,6 +106,21 @@ TEST_F(Serve, RawBodyAndFormats) {
   }
 }
 
+// `curl --data-binary @photo.png` says that it sends a form.
+TEST_F(Serve, RawBodyOfCurlsDefaultType) {
+  const std::string path = "/api/v1/restore?faces=" + httplib::detail::encode_query_param(faces_json());
+  const std::string bmp = picture_bytes(300, 260, ImageFormat::bmp);
+  ASSERT_GT(bmp.size(), 100000u);
+  for (const char* type : {"application/x-www-form-urlencoded", "application/X-WWW-Form-Urlencoded; charset=utf-8"}) {
+    const auto r = client.Post(path, bmp, type);
+    ASSERT_EQ(status_of(r), 200) << r->body;
+    EXPECT_EQ(r->body, client.Post(path, bmp, "image/bmp")->body);
+    const auto fields = client.Post(path, "alpha=1&size=32", type);
+    EXPECT_EQ(status_of(fields), 415);
+    EXPECT_NE(message_of(fields).find("x-www-form-urlencoded"), std::string::npos) << message_of(fields);
+  }
+}
+
 TEST_F(Serve, OptionsChangeThePicture) {
   const auto plain = restore(with_face({}));
   ASSERT_EQ(status_of(plain), 200);
@@ -215,6 +230,14 @@ TEST_F(Serve, BenchmarkIsAJob) {
   EXPECT_DOUBLE_EQ(b["per_face_ms"].get<double>(), b["median_ms"].get<double>() / 2);
   for (const char* wrong : {"[]", "{", R"({"size":33})", R"({"reps":0})", R"({"speed":1})", R"({"batch":{}})"})
     EXPECT_EQ(status_of(client.Post("/api/v1/benchmark", wrong, "application/json")), 400) << wrong;
+  // Options in the query, as of a restoration.
+  const auto in_query = client.Post("/api/v1/benchmark?batch=3", R"({"reps":1})", "application/json");
+  ASSERT_EQ(status_of(in_query), 202) << in_query->body;
+  EXPECT_EQ(wait_until_ended(client, body_of(in_query)["id"])["benchmark"]["batch"], 3);
+  const auto unknown = client.Post("/api/v1/benchmark?size=32&nonsense=1", "", "application/json");
+  EXPECT_EQ(status_of(unknown), 400);
+  EXPECT_NE(message_of(unknown).find("nonsense"), std::string::npos) << message_of(unknown);
+  EXPECT_EQ(status_of(client.Post("/api/v1/benchmark?batch=2", R"({"batch":2})", "application/json")), 400);  // twice
 }
 
 TEST_F(Serve, OptionsAreStrict) {
@@ -284,6 +307,7 @@ TEST_F(Serve, NamesOfFilesAreOnlyNames) {
   for (const auto& [sent, shown] : {std::pair<std::string, std::string>{"../../etc/passwd", "passwd"},
                                     {"C:\\photos\\me.png", "me.png"},
                                     {"", "image"},
+                                    {std::string(199, 'a') + "\xC3\xA4", std::string(199, 'a')},
                                     {"b\xC3\xA4r.png", "b\xC3\xA4r.png"}}) {
     const auto accepted = client.Post("/api/v1/restore", form(png, with_face({{"wait", "0"}}), sent));
     ASSERT_EQ(status_of(accepted), 202) << accepted->body;
@@ -304,6 +328,7 @@ TEST_F(Serve, UnknownPlacesAndMethods) {
   EXPECT_EQ(status_of(client.Delete("/health")), 405);
   EXPECT_EQ(status_of(client.Options("/api/v1/models")), 405);  // no --cors
   EXPECT_EQ(status_of(client.Head("/health")), 200);
+  EXPECT_FALSE(client.Head("/health")->has_header("Accept-Ranges"));  // there are none
   for (const char* path : {"/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/etc/passwd", "//etc/passwd", "/..%2f"})
     EXPECT_EQ(status_of(client.Get(path)), 404) << path;
 }

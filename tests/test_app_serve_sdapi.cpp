@@ -126,9 +126,11 @@ TEST_F(ServeSdapi, RealFaces) {
 
 TEST_F(ServeSdapi, Upscaling) {
   const Json names = body_of(client.Get("/sdapi/v1/upscalers"));
-  ASSERT_EQ(names.size(), 2u);
+  ASSERT_EQ(names.size(), 4u);
   EXPECT_EQ(names[0]["name"], "None");
-  const std::string upscaler = names[1]["name"];
+  EXPECT_EQ(names[1]["name"], "Lanczos");  // which clients expect everywhere
+  EXPECT_EQ(names[2]["name"], "Nearest");
+  const std::string upscaler = names[3]["name"];
   const auto size_of = [&](Json json) {
     json["image"] = png;
     const auto r = send("extra-single-image", json);
@@ -142,9 +144,20 @@ TEST_F(ServeSdapi, Upscaling) {
   EXPECT_EQ(size_of({{"resize_mode", 1}, {"upscaling_resize_w", 30}, {"upscaling_resize_h", 50}}), "30x50");
   EXPECT_EQ(
       size_of({{"resize_mode", 1}, {"upscaling_resize_w", 60}, {"upscaling_resize_h", 20}, {"upscaling_crop", false}}),
-      "60x20");
+      "60x50");  // of the picture's shape, 24x20
+  EXPECT_EQ(
+      size_of({{"resize_mode", 1}, {"upscaling_resize_w", 12}, {"upscaling_resize_h", 40}, {"upscaling_crop", false}}),
+      "48x40");
+  for (const char* plain : {"Lanczos", "Nearest"}) {
+    EXPECT_EQ(size_of({{"upscaler_1", plain}}), "48x40");
+    EXPECT_EQ(size_of({{"upscaler_1", plain}, {"upscaling_resize", 1.5}}), "36x30");
+    EXPECT_EQ(size_of({{"upscaler_1", plain}, {"upscaling_resize", 1}}), "24x20");
+    EXPECT_EQ(size_of({{"upscaler_1", plain}, {"upscaling_resize", 8}}), "192x160");
+    EXPECT_EQ(size_of({{"upscaler_2", plain}}), "24x20");  // of no visibility
+    EXPECT_EQ(size_of({{"upscaler_2", plain}, {"extras_upscaler_2_visibility", 0.5}}), "status 400 usage");
+  }
   EXPECT_EQ(size_of({{"upscaler_1", "R-ESRGAN 4x+"}}), "status 400 usage");
-  EXPECT_EQ(size_of({{"upscaler_2", "Lanczos"}}), "status 400 usage");
+  EXPECT_EQ(size_of({{"upscaler_2", "R-ESRGAN 4x+"}}), "status 400 usage");
   EXPECT_EQ(size_of({{"upscaler_1", upscaler}, {"upscaling_resize", 8.5}}), "status 400 usage");
   EXPECT_EQ(size_of({{"gfpgan_visibility", 2}}), "status 400 usage");
   EXPECT_EQ(size_of({{"codeformer_weight", "much"}}), "status 400 usage");
@@ -152,11 +165,49 @@ TEST_F(ServeSdapi, Upscaling) {
       send("extra-single-image", {{"image", to_base64(picture_bytes(300, 300))}, {"upscaler_1", upscaler}});
   EXPECT_EQ(status_of(large), 413);
   EXPECT_EQ(body_of(large)["detail"], message_of(large));
+  const auto long_one = send("extra-single-image", {{"image", to_base64(picture_bytes(1, 900))},
+                                                    {"resize_mode", 1},
+                                                    {"upscaling_resize_w", 100},
+                                                    {"upscaling_resize_h", 100},
+                                                    {"upscaling_crop", false}});
+  EXPECT_EQ(status_of(long_one), 413);
+  EXPECT_NE(message_of(long_one).find("100x90000"), std::string::npos) << message_of(long_one);
   // The same through the other interface.
   const auto r = client.Post("/api/v1/restore", form(picture_bytes(24, 20), {{"upscale", "2"}}));
   ASSERT_EQ(status_of(r), 200) << r->body;
   EXPECT_EQ(image_of(r->body)->width, 48);
   EXPECT_EQ(image_of(client.Post("/api/v1/restore", form(picture_bytes(24, 20), {{"upscale", "0"}}))->body)->width, 24);
+}
+
+TEST_F(ServeSdapi, NearestRepeatsPixels) {
+  const Image photo = test_picture(24, 20);
+  const auto enlarge = [&](const char* upscaler, double factor) {
+    const auto r =
+        send("extra-single-image",
+             {{"image", png}, {"gfpgan_visibility", 0}, {"upscaler_1", upscaler}, {"upscaling_resize", factor}});
+    EXPECT_EQ(status_of(r), 200) << r->body;
+    return picture(body_of(r)["image"]);
+  };
+  Image wanted(72, 60);
+  for (int y = 0; y < 60; ++y) {
+    for (int x = 0; x < 72; ++x) std::copy_n(photo.row(y / 3) + 3 * (x / 3), 3, wanted.row(y) + 3 * x);
+  }
+  EXPECT_EQ(largest_difference(enlarge("Nearest", 3), wanted), 0);
+  EXPECT_GT(largest_difference(enlarge("Lanczos", 3), wanted), 0);
+  Image half(12, 10);  // the middle of two pixels is the beginning of the second
+  for (int y = 0; y < 10; ++y) {
+    for (int x = 0; x < 12; ++x) std::copy_n(photo.row(2 * y + 1) + 3 * (2 * x + 1), 3, half.row(y) + 3 * x);
+  }
+  EXPECT_EQ(largest_difference(enlarge("Nearest", 0.5), half), 0);
+}
+
+TEST_F(ServeSdapi, EmptyPicture) {
+  for (const char* empty : {"", "data:image/png;base64,"}) {
+    const auto r = send("extra-single-image", {{"image", empty}});
+    EXPECT_EQ(status_of(r), 400);
+    EXPECT_NE(message_of(r).find("base64"), std::string::npos) << message_of(r);
+    EXPECT_EQ(status_of(send("extra-batch-images", {{"imageList", {{{"data", empty}, {"name", "a"}}}}})), 400);
+  }
 }
 
 // A size of another shape: the middle of the picture fills it, and no more than that is ever enlarged.

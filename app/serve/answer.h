@@ -19,6 +19,7 @@ struct ApiError {
 
   static ApiError usage(std::string message) { return {400, "usage", std::move(message)}; }
   static ApiError unauthorized(std::string message) { return {401, "unauthorized", std::move(message)}; }
+  static ApiError forbidden(std::string message) { return {403, "forbidden", std::move(message)}; }
   static ApiError not_found(std::string message) { return {404, "not_found", std::move(message)}; }
   static ApiError too_large(std::string message) { return {413, "too_large", std::move(message)}; }
   static ApiError unsupported(std::string message) { return {415, "unsupported", std::move(message)}; }

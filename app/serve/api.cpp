@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "app/picture_input.h"
+#include "app/serve/access.h"
 
 namespace gpen::serve {
 namespace {
@@ -55,14 +56,6 @@ std::string methods_of(const std::string& path) {
   return methods;
 }
 
-// Takes as long for a wrong key as for the right one.
-bool same_key(const std::string& a, const std::string& b) {
-  unsigned char difference = a.size() != b.size();
-  for (size_t i = 0; i < a.size(); ++i)
-    difference |= static_cast<unsigned char>(a[i] ^ b[b.empty() ? 0 : i % b.size()]);
-  return difference == 0;
-}
-
 // How the body comes: its length must be said once, in digits, or it comes in chunks.
 ApiError check_framing(const httplib::Request& request, bool needs_body) {
   const size_t lengths = request.get_header_value_count("Content-Length");
@@ -80,6 +73,10 @@ ApiError check_framing(const httplib::Request& request, bool needs_body) {
     return ApiError::unsupported("compressed bodies are not accepted (Content-Encoding)");
   if (needs_body && lengths == 0 && !chunked) return {411, "usage", "the request has no Content-Length"};
   return {};
+}
+
+bool states_length(const httplib::Request& request) {
+  return request.has_header("Transfer-Encoding") || request.has_header("Content-Length");
 }
 
 bool has_body(const httplib::Request& request) {
@@ -127,7 +124,11 @@ void Api::install() {
     if (!response.body.empty() || response.content_provider_) return;
     request_context().close = true;  // the library stopped reading somewhere
     switch (request_context().refusal) {
-      case RequestContext::Refusal::too_large:
+      case RequestContext::Refusal::head_too_large:
+        return answer(response, {431, "too_large",
+                                 concat("the headers are larger than the limits of ", server_->limits().header_bytes,
+                                        " bytes for each and ", server_->limits().head_bytes, " for all")});
+      case RequestContext::Refusal::body_too_large:
         return answer(response, ApiError::too_large(concat("the request is larger than the limit of ",
                                                            server_->limits().body_bytes, " bytes")));
       case RequestContext::Refusal::busy:
@@ -158,19 +159,12 @@ void Api::install() {
       [this](const httplib::Request& request, httplib::Response& response) { finish(request, response); });
 }
 
-bool Api::authorised(const httplib::Request& request) const {
-  if (options_.api_key.empty()) return true;
-  const std::string bearer = request.get_header_value("Authorization");
-  if (bearer.rfind("Bearer ", 0) == 0) return same_key(bearer.substr(7), options_.api_key);
-  if (request.has_header("X-Api-Key")) return same_key(request.get_header_value("X-Api-Key"), options_.api_key);
-  // What <img> and EventSource ask for cannot carry headers.
-  return request.method == "GET" && same_key(request.get_param_value("key"), options_.api_key);
-}
-
 // Everything that can be said before the body is read.
 ApiError Api::admit(const httplib::Request& request, const Route& route) const {
-  if (route.access == keyed && !authorised(request)) return ApiError::unauthorized("an API key is needed");
-  if (ApiError e = check_framing(request, request.method == "POST")) return e;
+  if (route.access == keyed) {
+    if (ApiError e = check_access(request, options_)) return e;
+  }
+  if (ApiError e = check_framing(request, request.method == "POST" && !route.optional_body)) return e;
   if (request_context().announced > options_.max_body)
     return ApiError::too_large(
         concat("the request has ", request_context().announced, " bytes, the limit is ", options_.max_body));
@@ -209,7 +203,7 @@ Api::Handled Api::before(const httplib::Request& request, httplib::Response& res
     return Handled::Handled;
   }
   auto& own = const_cast<httplib::Request&>(request);
-  if (request.method == "POST") {
+  if (request.method == "POST" && states_length(request)) {  // the library would read what does not until the end
     own.body.reserve(std::min(request_context().announced, options_.max_body));
     return Handled::Unhandled;
   }
@@ -238,6 +232,7 @@ ApiError Api::hold_answer(size_t bytes) {
 // The last look at every answer.
 void Api::finish(const httplib::Request& request, httplib::Response& response) {
   response.headers.erase("Keep-Alive");
+  response.headers.erase("Accept-Ranges");  // the library promises them for HEAD
   if (request_context().close) response.set_header("Connection", "close");
   response.set_header("X-Content-Type-Options", "nosniff");
   if (!response.has_header("Cache-Control")) response.set_header("Cache-Control", "no-store");

@@ -21,12 +21,13 @@ class Api {
     httplib::Response& response;
     std::vector<std::string> arguments;
   };
-  enum Access { open, keyed };  // keyed: needs the API key, if there is one
+  enum Access { open, keyed };  // keyed: needs the API key, if there is one, and is not for everybody's pages
   struct Route {
     std::string method, path;  // "/api/v1/jobs/{id}"
     Access access = keyed;
     bool queues = false;  // makes a job: refused before its body is read when the queue is full
     std::function<void(Api&, Call&)> handler;
+    bool optional_body = false;  // of a POST: a request may have none, and state no length
   };
   static const std::vector<Route>& routes();
 
@@ -72,7 +73,6 @@ class Api {
   Handled before(const httplib::Request& request, httplib::Response& response);
   ApiError admit(const httplib::Request& request, const Route& route) const;
   void dispatch(httplib::Request& request, httplib::Response& response);
-  bool authorised(const httplib::Request& request) const;
   void finish(const httplib::Request& request, httplib::Response& response);
 
   const Menu& menu_;

@@ -54,6 +54,7 @@ void ConnectionStream::begin_head() {
   left_ = limits_.head_bytes;
   deadline_ = after(limits_.head_seconds);
   sent_ = waited_ = 0;
+  line_ = lines_ = 0;
 }
 
 void ConnectionStream::begin_body() {
@@ -71,6 +72,17 @@ bool ConnectionStream::fill() {
     end_ = static_cast<size_t>(n);
     return true;
   }
+}
+
+bool ConnectionStream::header_too_long(const char* bytes, size_t size) {
+  bool too_long = false;
+  for (size_t i = 0; i < size; ++i) {
+    too_long = too_long || (++line_ > limits_.header_bytes && lines_ > 0);
+    if (bytes[i] != '\n') continue;
+    line_ = 0;
+    ++lines_;
+  }
+  return too_long;
 }
 
 // -1 ends the request: the client is gone, too slow, or sends more than it may.
@@ -91,7 +103,9 @@ ssize_t ConnectionStream::read(char* to, size_t size) {
     }
   }
   const size_t n = std::min(size, end_ - begin_);
-  if (n > left_) return refuse(RequestContext::Refusal::too_large);
+  if (part_ == Part::head && (n > left_ || header_too_long(buffer_ + begin_, n)))
+    return refuse(RequestContext::Refusal::head_too_large);
+  if (n > left_) return refuse(RequestContext::Refusal::body_too_large);
   left_ -= n;
   if (part_ == Part::body && !context.body.grow(n)) return refuse(RequestContext::Refusal::busy);
   std::copy_n(buffer_ + begin_, n, to);

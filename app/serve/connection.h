@@ -33,6 +33,8 @@ class ConnectionStream : public httplib::Stream {
   bool wait(bool to_read, double seconds) const;
   bool hung_up() const;
   bool fill();
+  // Whether a header is longer than it may be; the request line has a limit of the library's, and an answer of its own.
+  bool header_too_long(const char* bytes, size_t size);
   // Waits until the client takes more; false: it is too slow.
   bool wait_for_reader();
 
@@ -42,6 +44,7 @@ class ConnectionStream : public httplib::Stream {
   Part part_ = Part::head;
   Clock::time_point deadline_;
   size_t left_ = 0;               // bytes that this part may still have
+  size_t line_ = 0, lines_ = 0;   // of a head: bytes of the present line, lines before it
   double sent_ = 0, waited_ = 0;  // bytes of this request's answer, and seconds in which the client took none
   char buffer_[16384];
   size_t begin_ = 0, end_ = 0;

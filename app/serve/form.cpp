@@ -111,7 +111,12 @@ std::string display_name(const std::string& filename) {
   const size_t slash = filename.find_last_of("/\\");
   std::string name = slash == std::string::npos ? filename : filename.substr(slash + 1);
   std::erase_if(name, [](unsigned char c) { return c < ' ' || c == 127; });
-  if (name.size() > 200) name.resize(200);
+  constexpr size_t kMostBytes = 200;
+  if (name.size() > kMostBytes) {
+    size_t end = kMostBytes;
+    while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;  // within a character of UTF-8
+    name.resize(end);
+  }
   return name.empty() ? "image" : name;
 }
 

@@ -2,9 +2,12 @@
 
 #include <poll.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <deque>
+#include <string_view>
 #include <system_error>
 #include <thread>
 
@@ -20,7 +23,11 @@ thread_local bool refuse_this_connection = false;
 // back after a second.
 constexpr int kBacklog = 1024;
 
-bool starts_with(const std::string& text, const char* start) { return text.rfind(start, 0) == 0; }
+bool starts_with(const std::string& text, std::string_view start) {
+  return text.size() >= start.size() && std::equal(start.begin(), start.end(), text.begin(), [](char a, char b) {
+           return a == std::tolower(static_cast<unsigned char>(b));
+         });
+}
 
 // What the library must not see: it would unpack, cut or compress without a bound.
 void take_over(httplib::Request* request) {
@@ -30,6 +37,9 @@ void take_over(httplib::Request* request) {
   const std::string type = request->get_header_value("Content-Type");
   if (starts_with(type, "multipart/")) {
     context.multipart_type = type;
+    request->headers.erase("Content-Type");
+  } else if (starts_with(type, "application/x-www-form-urlencoded")) {
+    context.urlencoded = true;
     request->headers.erase("Content-Type");
   }
   size_t length = 0;

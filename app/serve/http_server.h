@@ -7,6 +7,7 @@
 //  - answers that wait for their readers have a budget, too, and a reader must keep up a rate
 //  - a request that is refused by its head (method, path, length, key) is answered without reading its body
 //  - multipart bodies reach the handler as they are (see multipart_type()): the library's parser copies every part
+//  - so do bodies of the type that curl names when it is told nothing else: the library reads no more than 8 KiB of it
 //  - ranges and compression are off: one small request could ask for gigabytes of answer
 #pragma once
 #include <httplib.h>
@@ -25,6 +26,7 @@ namespace gpen::serve {
 struct HttpLimits {
   int connections = 256;
   size_t head_bytes = size_t{32} << 10;  // request line and headers
+  size_t header_bytes = 8 << 10;         // each of them; the library's own limit, which it does not name
   size_t path_bytes = 512;
   size_t body_bytes = size_t{64} << 20;
   double head_seconds = 10;   // for a whole request line with its headers
@@ -41,10 +43,12 @@ struct HttpLimits {
 struct RequestContext {
   int socket = -1;
   std::string multipart_type;  // the Content-Type of a multipart body; empty: it is none
+  bool urlencoded = false;     // the Content-Type was that of a form's fields in one text
   size_t announced = 0;        // Content-Length
   ByteBudget::Lease body;      // the bytes of the body; moved on by whoever keeps the body
   ByteBudget::Lease answer;    // the bytes of a large answer until it is sent
-  enum class Refusal { none, too_large, busy, too_slow } refusal = Refusal::none;  // why the body was not read whole
+  // Why head or body was not read whole.
+  enum class Refusal { none, head_too_large, body_too_large, busy, too_slow } refusal = Refusal::none;
   bool close = false;  // after the answer: the rest of what the client sends is not understood
 };
 RequestContext& request_context();

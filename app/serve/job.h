@@ -9,6 +9,7 @@
 #include "app/serve/answer.h"
 #include "app/serve/byte_budget.h"
 #include "app/serve/clock.h"
+#include "app/serve/final_size.h"
 #include "pipeline/restore.h"
 
 namespace gpen::serve {
@@ -19,13 +20,6 @@ struct Upload {
   size_t begin = 0, length = 0;
   ByteBudget::Lease lease;
   std::span<const uint8_t> bytes() const { return {reinterpret_cast<const uint8_t*>(body.data()) + begin, length}; }
-};
-
-// What happens to the finished picture of the compatible API (app/serve/sdapi.h): resized to a size, perhaps cut.
-struct FinalSize {
-  double factor = 0;          // of the photo; 0: not
-  int width = 0, height = 0;  // instead of a factor
-  bool crop = false;          // fill width x height and cut what is over; else squeeze into it
 };
 
 struct JobRequest {

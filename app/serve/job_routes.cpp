@@ -25,13 +25,22 @@ void cancel(Api& api, Api::Call& call) {
   if (const JobQueue::JobPtr job = find(api, call)) answer(call.response, 200, api.queue().cancel(job));
 }
 
-// "photo.jpg" -> "photo_restored.png", in characters that a header can hold.
+bool is_plain(unsigned char c) { return (c < 128 && std::isalnum(c)) || c == '-' || c == '_'; }
+
+// "photo.jpg" -> `; filename="photo_restored.png"`. That holds plain characters alone; what has others follows whole,
+// as RFC 5987 writes it, and who does not know that takes the first.
 std::string download_name(const std::string& name, ImageFormat format) {
   std::string stem = name.substr(0, name.rfind('.'));
-  std::replace_if(
-      stem.begin(), stem.end(), [](unsigned char c) { return !std::isalnum(c) && c != '-' && c != '_' && c != ' '; },
-      '_');
-  return (stem.empty() ? "image" : stem) + "_restored." + name_of(format);
+  if (stem.empty()) stem = "image";
+  const std::string end = std::string("_restored.") + name_of(format);
+  std::string plain, whole;
+  for (const unsigned char c : stem) {
+    constexpr const char* kDigits = "0123456789ABCDEF";
+    plain += static_cast<char>(is_plain(c) || c == ' ' ? c : '_');
+    whole += is_plain(c) ? std::string(1, static_cast<char>(c)) : std::string{'%', kDigits[c >> 4], kDigits[c & 15]};
+  }
+  const std::string names = "; filename=\"" + plain + end + "\"";
+  return plain == stem ? names : names + "; filename*=UTF-8''" + whole + end;
 }
 
 void result(Api& api, Api::Call& call) {
@@ -48,8 +57,8 @@ void result(Api& api, Api::Call& call) {
   if (const ApiError e = api.encode(*image, format, quality, &bytes)) return answer(call.response, e);
   call.response.body = std::move(bytes);
   call.response.set_header("Content-Type", media_type(format));
-  call.response.set_header("Content-Disposition", std::string(download ? "attachment" : "inline") + "; filename=\"" +
-                                                      download_name(job->request.name, format) + "\"");
+  call.response.set_header("Content-Disposition",
+                           std::string(download ? "attachment" : "inline") + download_name(job->request.name, format));
 }
 
 void events(Api& api, Api::Call& call) {

@@ -189,6 +189,10 @@ ApiError read_photo_request(const RequestRules& rules, JobRequest::Kind kind, ht
       r->photo.length = part.content.size();
       if (!part.filename.empty()) r->name = display_name(part.filename);
     }
+  } else if (context.urlencoded && !body.empty() && !image_size(r->photo.bytes()).ok()) {
+    return ApiError::unsupported(
+        "Content-Type application/x-www-form-urlencoded, and the body is no picture: send options as "
+        "multipart/form-data (curl -F) or in the query");
   } else if (const std::string type = http.get_header_value("Content-Type");
              !type.empty() && type.rfind("image/", 0) != 0 && type.rfind("application/octet-stream", 0) != 0) {
     return ApiError::unsupported("Content-Type " + type.substr(0, 100) +
@@ -203,12 +207,14 @@ ApiError read_photo_request(const RequestRules& rules, JobRequest::Kind kind, ht
   return check_picture(rules, r->photo.bytes(), r->upscale);
 }
 
-ApiError read_benchmark_request(const RequestRules& rules, const std::string& body, JobRequest* r) {
+ApiError read_benchmark_request(const RequestRules& rules, const httplib::Request& http, JobRequest* r) {
+  const std::string& body = http.body;
   r->kind = JobRequest::Kind::benchmark;
   r->name = "benchmark";
   r->size = rules.menu.default_size;
   r->precision = rules.menu.default_precision;
   Fields fields;
+  if (ApiError e = collect_fields(http, {}, &fields)) return e;
   if (!body.empty()) {
     constexpr size_t kMostBytes = 4096;
     if (body.size() > kMostBytes)
@@ -232,10 +238,7 @@ ApiError read_benchmark_request(const RequestRules& rules, const std::string& bo
 
 ApiError read_format(const httplib::Request& http, ImageFormat* format, int* quality, bool* download) {
   Fields fields;
-  for (const auto& [name, value] : http.params) {
-    if (name == "key") continue;
-    if (ApiError e = fields.add(name, value)) return e;
-  }
+  if (ApiError e = collect_fields(http, {}, &fields)) return e;
   std::string name;
   fields.text("format", &name);
   if (!name.empty()) {

@@ -17,8 +17,8 @@ struct RequestRules {
 // body out of the request.
 ApiError read_photo_request(const RequestRules& rules, JobRequest::Kind kind, httplib::Request& http,
                             JobRequest* request, bool* wait);
-// The JSON of POST /api/v1/benchmark.
-ApiError read_benchmark_request(const RequestRules& rules, const std::string& body, JobRequest* request);
+// Of POST /api/v1/benchmark: JSON, or nothing, and the query.
+ApiError read_benchmark_request(const RequestRules& rules, const httplib::Request& http, JobRequest* request);
 
 // Whether the bytes begin like a picture of an allowed size: unsupported or too large if not.
 ApiError check_picture(const RequestRules& rules, std::span<const uint8_t> bytes, int upscale);

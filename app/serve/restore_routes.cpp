@@ -53,8 +53,7 @@ void detect(Api& api, Api::Call& call) {
 
 void benchmark(Api& api, Api::Call& call) {
   JobRequest request;
-  if (const ApiError e = read_benchmark_request(api.rules(), call.request.body, &request))
-    return answer(call.response, e);
+  if (const ApiError e = read_benchmark_request(api.rules(), call.request, &request)) return answer(call.response, e);
   accept(api, call, std::move(request));
 }
 
@@ -63,7 +62,7 @@ void benchmark(Api& api, Api::Call& call) {
 void restore_routes(std::vector<Api::Route>* routes) {
   routes->push_back({"POST", "/api/v1/restore", Api::keyed, true, restore});
   routes->push_back({"POST", "/api/v1/detect", Api::keyed, true, detect});
-  routes->push_back({"POST", "/api/v1/benchmark", Api::keyed, true, benchmark});
+  routes->push_back({"POST", "/api/v1/benchmark", Api::keyed, true, benchmark, true});
 }
 
 }  // namespace gpen::serve

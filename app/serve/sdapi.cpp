@@ -29,17 +29,38 @@ bool has(const JsonInput& json, const char* name) { return json.contains(name) &
 
 std::string upscaler_name(int scale) { return concat("RealESRNet x", scale); }
 
-// "None", our names, or anything else that ends in a factor we have: "R-ESRGAN 2x+" is no such thing and is refused.
-ApiError find_upscaler(const Menu& menu, const JsonInput& json, int* scale) {
-  const auto field = json.find("upscaler_1");
+// What clients know on every installation: a resize without a network.
+constexpr const char *kLanczos = "Lanczos", *kNearest = "Nearest";
+
+struct Upscaler {
+  bool resizes = false, nearest = false;
+  int scale = 0;  // of a network; 0: without any
+};
+
+// "None", one of the names of /sdapi/v1/upscalers; others are refused, whatever they end in.
+ApiError find_upscaler(const Menu& menu, const JsonInput& json, const char* name, Upscaler* upscaler) {
+  const auto field = json.find(name);
   if (field == json.end() || field->is_null() || *field == "None" || *field == "") return {};
+  upscaler->resizes = true;
+  upscaler->nearest = *field == kNearest;
+  if (*field == kLanczos || *field == kNearest) return {};
   for (const auto& [factor, model] : menu.upscalers) {
     if (*field == upscaler_name(factor)) {
-      *scale = factor;
+      upscaler->scale = factor;
       return {};
     }
   }
-  return ApiError::usage("upscaler_1: there is no such upscaler here; GET /sdapi/v1/upscalers lists them");
+  return ApiError::usage(concat(name, ": there is no such upscaler here; GET /sdapi/v1/upscalers lists them"));
+}
+
+// A second upscaler is mixed in by its visibility, which is none where it is not sent.
+ApiError check_second_upscaler(const Menu& menu, const JsonInput& json) {
+  Upscaler second;
+  double visibility = 0;
+  if (ApiError e = find_upscaler(menu, json, "upscaler_2", &second)) return e;
+  if (ApiError e = number(json, "extras_upscaler_2_visibility", 0, 1, &visibility)) return e;
+  if (!second.resizes || visibility == 0) return {};
+  return ApiError::usage("upscaler_2: a second upscaler is not possible here; send None");
 }
 
 // What is asked for beside the pictures.
@@ -57,9 +78,11 @@ ApiError read_settings(const RequestRules& rules, const JsonInput& json, JobRequ
   if (codeformer > 0) r->options.lambda_id = weight;
   if (r->options.alpha == 0) r->given.emplace();  // faces are to stay as they are: none is looked for
 
-  if (ApiError e = find_upscaler(rules.menu, json, &r->upscale)) return e;
-  if (has(json, "upscaler_2") && json["upscaler_2"] != "None" && json["upscaler_2"] != "")
-    return ApiError::usage("upscaler_2: a second upscaler is not possible here; send None");
+  Upscaler upscaler;
+  if (ApiError e = find_upscaler(rules.menu, json, "upscaler_1", &upscaler)) return e;
+  if (ApiError e = check_second_upscaler(rules.menu, json)) return e;
+  r->upscale = upscaler.scale;
+  r->final_size.nearest = upscaler.nearest;
   double mode = 0;
   if (ApiError e = number(json, "resize_mode", 0, 1, &mode)) return e;
   if (mode >= 0.5) {
@@ -69,10 +92,10 @@ ApiError read_settings(const RequestRules& rules, const JsonInput& json, JobRequ
     r->final_size.width = static_cast<int>(width);
     r->final_size.height = static_cast<int>(height);
     r->final_size.crop = !has(json, "upscaling_crop") || json["upscaling_crop"] != false;
-  } else if (r->upscale > 0) {
+  } else if (upscaler.resizes) {
     double factor = 2;
     if (ApiError e = number(json, "upscaling_resize", 0.1, 8, &factor)) return e;
-    if (factor != r->upscale) r->final_size.factor = factor;
+    if (factor != std::max(1, r->upscale)) r->final_size.factor = factor;
   }
   return check_models(rules, *r);
 }
@@ -84,20 +107,21 @@ ApiError decode(const std::string& text, std::string* bytes) {
   if (base64.rfind("http", 0) == 0 && base64.find("://") != std::string_view::npos)
     return ApiError::usage("image: addresses are not fetched; send the picture in base64");
   if (!from_base64(base64, bytes)) return ApiError::usage("image: not base64");
+  if (bytes->empty()) return ApiError::usage("image: the picture is empty; send it in base64");
   return {};
 }
 
 // The pixels that the answer will have are limited as those of the picture are.
 ApiError check_final_size(const RequestRules& rules, const JobRequest& r, std::span<const uint8_t> bytes) {
   if (ApiError e = check_picture(rules, bytes, r.upscale)) return e;
-  if (int64_t{r.final_size.width} * r.final_size.height > rules.options.max_pixels)
-    return ApiError::too_large("upscaling_resize_w, upscaling_resize_h: the result would be too large");
-  const Result<ImageSize> size = image_size(bytes);
-  if (!size.ok() || r.final_size.factor <= 0) return {};
-  const double pixels = double(size->width) * size->height * r.final_size.factor * r.final_size.factor;
-  if (pixels > double(rules.options.max_pixels) ||
-      std::max(size->width, size->height) * r.final_size.factor > LoadOptions().max_side)
-    return ApiError::too_large("upscaling_resize: the result would be too large");
+  const Result<ImageSize> photo = image_size(bytes);
+  if (!photo.ok() || !r.final_size.wanted()) return {};
+  const ImageSize size = r.final_size.of(photo->width, photo->height);
+  if (int64_t{size.width} * size.height > rules.options.max_pixels ||
+      std::max(size.width, size.height) > LoadOptions().max_side)
+    return ApiError::too_large(
+        concat(r.final_size.factor > 0 ? "upscaling_resize" : "upscaling_resize_w, upscaling_resize_h",
+               ": the result would be too large: ", size.width, "x", size.height));
   return {};
 }
 
@@ -193,8 +217,10 @@ void batch(Api& api, Api::Call& call) {
 }
 
 void upscalers(Api& api, Api::Call& call) {
-  Json list = Json::array(
-      {{{"name", "None"}, {"model_name", nullptr}, {"model_path", nullptr}, {"model_url", nullptr}, {"scale", 1}}});
+  Json list = Json::array();
+  for (const char* name : {"None", kLanczos, kNearest})
+    list.push_back(
+        {{"name", name}, {"model_name", nullptr}, {"model_path", nullptr}, {"model_url", nullptr}, {"scale", 1}});
   for (const auto& [scale, model] : api.menu().upscalers)
     list.push_back({{"name", upscaler_name(scale)},
                     {"model_name", concat("realesrnet-x", scale)},

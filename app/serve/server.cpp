@@ -7,6 +7,7 @@
 #include <deque>
 
 #include "app/interrupt.h"
+#include "app/serve/access.h"
 #include "app/serve/api.h"
 
 namespace gpen::serve {
@@ -33,8 +34,6 @@ std::string url_of(const std::string& host, int port) {
   return host.find(':') != std::string::npos ? concat("http://[", host, "]:", port)
                                              : concat("http://", host, ":", port);
 }
-
-bool is_local(const std::string& host) { return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0; }
 
 }  // namespace
 
@@ -81,7 +80,7 @@ Status run_server(const ServeOptions& options) {
   std::printf("%s\n", url_of(options.host, port).c_str());
   std::fflush(stdout);
   for (const std::string& note : menu.notes) std::fprintf(stderr, "gpen serve: note: %s\n", note.c_str());
-  if (!is_local(options.host) && options.api_key.empty())
+  if (!is_loopback(options.host) && options.api_key.empty())
     std::fprintf(stderr, "gpen serve: warning: %s can be reached from other machines, and no --api-key is set\n",
                  options.host.c_str());
 

@@ -25,32 +25,6 @@ bool same(const Landmarks& a, const Landmarks& b) {
   return true;
 }
 
-// The middle of the picture.
-Image cut_out(const Image& from, int width, int height) {
-  Image out(width, height);
-  const int x0 = (from.width - width) / 2, y0 = (from.height - height) / 2;
-  if (!from.alpha.empty()) out.alpha.resize(static_cast<size_t>(width) * static_cast<size_t>(height));
-  for (int y = 0; y < height; ++y) {
-    std::copy_n(from.row(y0 + y) + 3 * x0, 3 * width, out.row(y));
-    if (!from.alpha.empty())
-      std::copy_n(from.alpha.data() + int64_t{y0 + y} * from.width + x0, width, out.alpha.data() + int64_t{y} * width);
-  }
-  return out;
-}
-
-// photo_width, photo_height: what a factor is relative to.
-Image final_size(const Image& image, const FinalSize& to, int photo_width, int photo_height, ThreadPool& pool) {
-  const auto side = [](double v) { return std::max(1, static_cast<int>(std::lround(v))); };
-  const int width = to.factor > 0 ? side(photo_width * to.factor) : to.width;
-  const int height = to.factor > 0 ? side(photo_height * to.factor) : to.height;
-  if (!to.crop || to.factor > 0) return resize_bilinear(image, width, height, pool);
-  // Cut first: the whole picture in this scale may have thousands of times the pixels of what is left of it.
-  const double scale = std::max(double(width) / image.width, double(height) / image.height);
-  const Image part =
-      cut_out(image, std::min(image.width, side(width / scale)), std::min(image.height, side(height / scale)));
-  return resize_bilinear(part, width, height, pool);
-}
-
 }  // namespace
 
 DeviceWorker::DeviceWorker(const Menu& menu, const ServeOptions& options, const MenuDevice& device, JobQueue* queue)
@@ -164,8 +138,7 @@ Result<JobResult> DeviceWorker::restore(Job& job) {
     ++next;
   }
   out.image = std::move(restored.image);
-  if (r.final_size.factor > 0 || r.final_size.width > 0)
-    out.image = final_size(out.image, r.final_size, photo.width, photo.height, *processor_->pool);
+  if (r.final_size.wanted()) out.image = r.final_size.apply(out.image, photo.width, photo.height, *processor_->pool);
   out.width = out.image.width;
   out.height = out.image.height;
   if (!r.encode) return out;
