@@ -59,9 +59,10 @@ Status find_files(const fs::path& top, const fs::path& below, bool recursive, Fo
 bool add_found(Found found, InputSet* set) {
   const bool pictures = !found.pictures.empty();
   std::vector<Input>& taken = pictures ? found.pictures : found.videos;
-  if (pictures) set->videos_left_out += found.videos.size();
+  const bool any = !taken.empty();
   std::move(taken.begin(), taken.end(), std::back_inserter(set->items));
-  return !taken.empty();
+  if (pictures) std::move(found.videos.begin(), found.videos.end(), std::back_inserter(set->videos_left_out));
+  return any;
 }
 
 Status add_pattern(const std::string& pattern, bool recursive, InputSet* set) {

@@ -22,8 +22,8 @@ struct Input {
 
 struct InputSet {
   std::vector<Input> items;
-  bool several = false;        // more than one, or named by a folder or a pattern: the output is a folder
-  size_t videos_left_out = 0;  // of folders and patterns that have pictures, too
+  bool several = false;                // more than one, or named by a folder or a pattern: the output is a folder
+  std::vector<Input> videos_left_out;  // of folders and patterns that have pictures, too
 };
 
 // Whether the name ends like a picture this program reads (.png .jpg .jpeg .bmp, any case).

@@ -30,7 +30,7 @@ fs::path place_below(const fs::path& top, const fs::path& folder) {
 Status leave_out_outputs(const std::string& output, InputSet* inputs) {
   if (output.empty() || output == kStdout) return {};
   std::map<fs::path, fs::path> outputs;  // by the input folder: the output folder in it, or empty
-  const size_t left_out = std::erase_if(inputs->items, [&](const Input& input) {
+  const auto is_output = [&](const Input& input) {
     if (input.top.empty()) return false;
     const auto [found, fresh] = outputs.try_emplace(input.top);
     if (fresh) {
@@ -38,7 +38,9 @@ Status leave_out_outputs(const std::string& output, InputSet* inputs) {
       if (!below.empty()) found->second = (input.top / below).lexically_normal();
     }
     return !found->second.empty() && begins_with(input.path.lexically_normal(), found->second);
-  });
+  };
+  const size_t left_out = std::erase_if(inputs->items, is_output);
+  std::erase_if(inputs->videos_left_out, is_output);
   if (inputs->items.empty() && left_out > 0)
     return fail(Code::usage, "-o ", output, ": all ", left_out,
                 " files of the input lie in this folder, which is left out of it; name another folder");

@@ -13,8 +13,9 @@ namespace gpen::app {
 using ResultNames = std::function<std::vector<std::filesystem::path>(size_t input, const std::string& suffix)>;
 
 // What is added to the stem of every input: nothing to a name that one input alone wants. Inputs that want the same
-// name all get their own ending ("_jpg"), so that none of them has a name that was another's before it was there; those
-// that have the ending in common too are numbered ("_jpg_2") in their order.
+// name all get their own ending ("_jpg"), and so does one that wants what another is called then. Names that two inputs
+// want in any of these ways are given to none, since an earlier run with fewer inputs may have given them to either:
+// what is left is numbered ("_jpg_2", in the order of the inputs).
 std::vector<std::string> distinct_suffixes(const std::vector<Input>& inputs, const ResultNames& names);
 
 }  // namespace gpen::app

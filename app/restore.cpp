@@ -134,9 +134,9 @@ Result<RestoreRun> prepare(const RestoreArguments& arguments) {
     return names;
   };
   GPEN_ASSIGN(run.plan, plan_outputs(run.inputs, a.output, a.format, beside));
-  if (run.inputs.videos_left_out > 0)
+  if (!run.inputs.videos_left_out.empty())
     std::fprintf(stderr, "gpen: videos are left out beside photos: %zu; give them in a run of their own\n",
-                 run.inputs.videos_left_out);
+                 run.inputs.videos_left_out.size());
   if (!a.save_faces.empty()) GPEN_RETURN_IF_ERROR(make_folder(a.save_faces));
   run.read = files_read(a, run.inputs);
   GPEN_RETURN_IF_ERROR(check_outputs(run));

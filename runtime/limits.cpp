@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
 
-// The number after `key` in lines of "key number"; without a key the file's first. kNoLimit: it is not there ("max").
+// The number after `key` in lines of "key number"; without a key the file's first. kNoLimit: it is not there, or "max".
 size_t number_in(const fs::path& file, const std::string& key = "") {
   std::ifstream in(file);
   for (std::string line; std::getline(in, line);) {
@@ -31,10 +31,19 @@ size_t number_in(const fs::path& file, const std::string& key = "") {
   return kNoLimit;
 }
 
-size_t memory_left(size_t limit, size_t used, size_t droppable) {
+// What the system takes back before it kills anybody: the page cache and its own caches. prefix: of the keys.
+size_t droppable(const fs::path& group, const std::string& prefix) {
+  size_t sum = 0;
+  for (const char* const key : {"inactive_file ", "active_file ", "slab_reclaimable "}) {
+    const size_t bytes = number_in(group / "memory.stat", prefix + key);
+    if (bytes != kNoLimit) sum += bytes;
+  }
+  return sum;
+}
+
+size_t memory_left(size_t limit, size_t used, size_t can_go) {
   if (limit == kNoLimit || used == kNoLimit) return kNoLimit;
-  const size_t needed = droppable != kNoLimit ? used - std::min(used, droppable) : used;
-  return limit - std::min(limit, needed);
+  return limit - std::min(limit, used - std::min(used, can_go));
 }
 
 double processors_of(size_t quota, size_t period) {
@@ -43,9 +52,9 @@ double processors_of(size_t quota, size_t period) {
 }
 
 GroupLimits of_version_2(const fs::path& group) {
-  GroupLimits limits{memory_left(number_in(group / "memory.max"), number_in(group / "memory.current"),
-                                 number_in(group / "memory.stat", "inactive_file ")),
-                     std::numeric_limits<double>::max()};
+  GroupLimits limits{
+      memory_left(number_in(group / "memory.max"), number_in(group / "memory.current"), droppable(group, "")),
+      std::numeric_limits<double>::max()};
   std::ifstream in(group / "cpu.max");  // "max 100000" or "200000 100000"
   size_t quota = 0, period = 0;
   if (in >> quota >> period) limits.processors = processors_of(quota, period);
@@ -54,7 +63,7 @@ GroupLimits of_version_2(const fs::path& group) {
 
 GroupLimits of_memory_1(const fs::path& group) {
   return {memory_left(number_in(group / "memory.limit_in_bytes"), number_in(group / "memory.usage_in_bytes"),
-                      number_in(group / "memory.stat", "total_inactive_file ")),
+                      droppable(group, "total_")),
           std::numeric_limits<double>::max()};
 }
 

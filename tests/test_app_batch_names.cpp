@@ -31,6 +31,11 @@ TEST_F(BatchNames, APhotoThatIsAddedIsNotTakenForAnother) {
   EXPECT_EQ(tree("out")["a.jpg"], first);
   EXPECT_EQ(tree("out")["a_png.jpg"], first);
   EXPECT_NE(tree("out")["a_jpg.jpg"], first);
+  // A name with an ending may be another's without.
+  save_as("in/a_jpg.png", ImageFormat::png, 3);
+  EXPECT_EQ(restore(again).code, 0);
+  EXPECT_EQ(names(tree("out")), (Words{"a.jpg", "a_jpg.jpg", "a_jpg_2.jpg", "a_jpg_png.jpg", "a_png.jpg"}));
+  EXPECT_EQ(tree("out")["a_jpg_2.jpg"], tree("out")["a_jpg.jpg"]);
   // Also where only the spelling differs.
   save_as("cases/p.jpg", ImageFormat::jpg, 1);
   EXPECT_EQ(restore({"-i", "cases", "-o", "cases_out", "--skip-existing"}).code, 0);
@@ -47,11 +52,22 @@ TEST_F(BatchNames, EveryResultHasItsOwn) {
   EXPECT_EQ(restore({"-i", "in", "-o", "own"}).code, 0);  // each in its own format: nothing collides
   EXPECT_EQ(names(tree("own")), (Words{"a.jpg", "a.png", "a_png.png", "b.png"}));
   EXPECT_EQ(restore({"-i", "in", "-o", "all", "-f", "png"}).code, 0);
-  EXPECT_EQ(names(tree("all")), (Words{"a_jpg.png", "a_png.png", "a_png_2.png", "b.png"}));
+  EXPECT_EQ(names(tree("all")), (Words{"a_jpg.png", "a_png_2.png", "a_png_png.png", "b.png"}));
   // One name from two folders.
   save_as("other/b.png", ImageFormat::png, 5);
   EXPECT_EQ(restore({"-i", "in/b.png", "-i", "other/b.png", "-o", "two"}).code, 0);
-  EXPECT_EQ(names(tree("two")), (Words{"b_png.png", "b_png_2.png"}));
+  EXPECT_EQ(names(tree("two")), (Words{"b_png_2.png", "b_png_3.png"}));
+}
+
+// Planning alone: nothing can be read.
+TEST_F(BatchNames, ManyOfOneName) {
+  std::string list;
+  for (int i = 0; i < 20000; ++i) list += concat("none/", i, "/p.jpg\n");
+  write_text(gpen / "list.txt", list);
+  const auto start = std::chrono::steady_clock::now();
+  const CommandResult r = restore({"--list", "list.txt", "-o", "out", "--quality", "90", "-f", "png"});
+  EXPECT_TRUE(contains(r.err, "no output is one")) << r.err;  // what is said once the names are there
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60)) << "was quadratic: hours for 100000";
 }
 
 TEST_F(BatchNames, WhatIsWrittenBesideThePictureCounts) {

@@ -52,15 +52,11 @@ TEST_F(Restore, IdentityStaysWithinOneLevel) {
 
 TEST_F(Restore, NoResultTakesTheNameOfAnotherOrOfAFileThatIsRead) {
   save("in/a.png", test_picture(64, 64));
-  save("in/a_compare.png", test_picture(64, 64));
-  save("in/a.jpg", test_picture(64, 64), ImageFormat::jpg);
   const auto refused = [&](const Lines& arguments, const std::string& name) {
     const CommandResult r = aligned(arguments);
     EXPECT_NE(r.code, 0) << name;
     EXPECT_TRUE(contains(r.err, name)) << r.err;
   };
-  refused({"-i", "in", "-o", "out", "--compare"}, "a_compare.png");
-  refused({"-i", "in/a.png", "-i", "in/a.jpg", "-o", "out", "--save-faces", "faces"}, "faces/a");
   refused({"-i", "in/a.png", "-o", "x.png", "--json", "x.png"}, "x.png");
   refused({"-i", "in/a.png", "-o", "x.png", "--compare", "--json", "x_compare.png"}, "x_compare.png");
   EXPECT_FALSE(std::filesystem::exists(gpen / "x.png"));
@@ -215,7 +211,8 @@ TEST_F(Restore, NeverOverwritesAnInput) {
   // Nor does a picture that comes beside the restored one.
   std::filesystem::create_directory(gpen / "other");
   std::filesystem::copy_file(gpen / "a.png", gpen / "other/a.png");
-  EXPECT_EQ(aligned({"-i", "other/a.png", "a_compare.png", "-o", ".", "--compare"}).code, 4);
+  std::filesystem::create_symlink("../a_compare.png", gpen / "other/z.png");
+  EXPECT_EQ(aligned({"-i", "other/a.png", "other/z.png", "-o", ".", "--compare"}).code, 4);
   EXPECT_EQ(read_text(gpen / "a.png"), before);
   EXPECT_EQ(read_text(gpen / "a_compare.png"), compare);
 }

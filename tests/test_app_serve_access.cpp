@@ -23,7 +23,7 @@ struct Asked {
     request.method = method;
     request.headers = headers;
     if (!query_key.empty()) request.params.emplace("key", query_key);
-    return serve::check_access(request, options).http;
+    return serve::check_access(request, options, serve::is_loopback(options.host)).http;
   }
 };
 
@@ -32,6 +32,15 @@ TEST(ServeAccess, LoopbackAddresses) {
     EXPECT_TRUE(serve::is_loopback(host)) << host;
   for (const char* host : {"", "0.0.0.0", "::", "10.0.0.1", "127.0.0.1.example.org", "127.example.org", "example.org"})
     EXPECT_FALSE(serve::is_loopback(host)) << host;
+}
+
+TEST(ServeAccess, OriginsThatCannotBe) {
+  for (const char* cors :
+       {"https://example.org/", "https://example.org/page", "example.org", "http://", "https://", "null"}) {
+    const CommandResult r = CommandLine(GPEN_BINARY)({"serve", "--cors", cors, "--port", "0"});
+    EXPECT_EQ(r.code, 2) << cors;
+    EXPECT_NE(r.err.find("expected an origin"), std::string::npos) << r.err;
+  }
 }
 
 TEST(ServeAccess, PagesOfOthersAreRefused) {
@@ -144,6 +153,14 @@ TEST(ServeAccess, RequestsOfOtherPagesDoNothing) {
     for (const char* path : {"/", "/health", "/openapi.json"})
       EXPECT_EQ(status_of(client.Get(path, headers)), 200) << path;
   }
+  // However the address is written.
+  Server short_address({"-m", "identity", "--size", "256", "--device", "cpu", "--host", "127.1"});
+  ASSERT_TRUE(short_address.wait_until_ready()) << short_address.err();
+  EXPECT_EQ(short_address.err().find("can be reached from other machines"), std::string::npos) << short_address.err();
+  for (const char* host : {"evil.example", "[::1].evil.example", "[::1", "localhost:evil"})
+    EXPECT_EQ(status_of(short_address.client().Get("/api/v1/models", {{"Host", host}})), 403) << host;
+  for (const char* host : {"localhost", "localhost:7860", "127.0.0.1:7860", "[::1]:7860", "[::1]"})
+    EXPECT_EQ(status_of(short_address.client().Get("/api/v1/models", {{"Host", host}})), 200) << host;
   const auto renamed = client.Get("/api/v1/models", {{"Host", "evil.example"}});
   EXPECT_EQ(status_of(renamed), 403);
   EXPECT_NE(message_of(renamed).find("evil.example"), std::string::npos) << message_of(renamed);

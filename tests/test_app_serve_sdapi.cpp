@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "app/serve/base64.h"
+#include "support/picture_files.h"
+#include "support/pictures.h"
 #include "support/serve_client.h"
 
 namespace gpen::test {
@@ -148,6 +150,16 @@ TEST_F(ServeSdapi, Upscaling) {
   EXPECT_EQ(
       size_of({{"resize_mode", 1}, {"upscaling_resize_w", 12}, {"upscaling_resize_h", 40}, {"upscaling_crop", false}}),
       "48x40");
+  // A photo that its EXIF turns: what counts is how it stands then.
+  const auto narrow = encode_image(test_picture(4, 200), ImageFormat::jpg);
+  ASSERT_TRUE(narrow.ok());
+  const Bytes turned = with_exif_orientation(*narrow, 6, false);
+  const auto too_long = send("extra-single-image", {{"image", to_base64(std::string(turned.begin(), turned.end()))},
+                                                    {"resize_mode", 1},
+                                                    {"upscaling_resize_w", 4},
+                                                    {"upscaling_resize_h", 400},
+                                                    {"upscaling_crop", false}});
+  EXPECT_EQ(status_of(too_long), 400) << "not 20000x400";
   for (const char* plain : {"Lanczos", "Nearest"}) {
     EXPECT_EQ(size_of({{"upscaler_1", plain}}), "48x40");
     EXPECT_EQ(size_of({{"upscaler_1", plain}, {"upscaling_resize", 1.5}}), "36x30");

@@ -36,9 +36,9 @@ TEST_F(Limits, Version2TheLeastOfTheGroupAndThoseAround) {
   EXPECT_EQ(limits().processors, kAll);
   put("mount/work.slice/memory.max", "10000\n");
   put("mount/work.slice/memory.current", "8000\n");
-  put("mount/work.slice/memory.stat", "anon 1\ninactive_file 3000\nactive_file 500\n");
+  put("mount/work.slice/memory.stat", "anon 1\ninactive_file 2000\nactive_file 700\nslab_reclaimable 300\nslab 900\n");
   put("mount/work.slice/cpu.max", "250000 100000\n");
-  EXPECT_EQ(limits().memory, 5000u) << "page cache can be dropped";
+  EXPECT_EQ(limits().memory, 5000u) << "page cache and the like can be dropped";
   EXPECT_EQ(limits().processors, 2.5);
   put("mount/work.slice/job/memory.max", "7500\n");
   put("mount/work.slice/job/cpu.max", "50000 100000\n");

@@ -58,14 +58,20 @@ bool same_place(const std::string& origin, const std::string& host) {
   return false;  // "null" and others, which anybody can have
 }
 
-// "name:80", "[::1]:80": without the port and the brackets.
+// "name:80", "[::1]:80": without the port and the brackets. Empty: neither.
 std::string name_in(const std::string& host) {
-  if (!host.empty() && host.front() == '[') return host.substr(1, host.find(']') - 1);
-  return host.substr(0, host.find(':'));
+  const bool bracketed = !host.empty() && host.front() == '[';
+  const size_t end = bracketed ? host.find(']') : std::min(host.size(), host.find(':'));
+  if (end == std::string::npos) return {};
+  const std::string port = host.substr(bracketed ? end + 1 : end);
+  const bool digits =
+      std::all_of(port.begin() + !port.empty(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (!port.empty() && (port.front() != ':' || !digits)) return {};
+  return bracketed ? host.substr(1, end - 1) : host.substr(0, end);
 }
 
 ApiError check_origin(const std::string& origin, const std::string& host, const ServeOptions& options) {
-  const bool allowed = !options.cors.empty() && (options.cors == "*" || options.cors == origin);
+  const bool allowed = !options.cors.empty() && (options.cors == "*" || lower_case(options.cors) == lower_case(origin));
   if (allowed || same_place(origin, host)) return {};
   return ApiError::forbidden("pages of " + origin.substr(0, 100) +
                              " may not use this server; its option --cors allows an origin");
@@ -89,7 +95,7 @@ bool is_loopback(const std::string& host) {
   return lower_case(host) == "localhost";
 }
 
-ApiError check_access(const httplib::Request& request, const ServeOptions& options) {
+ApiError check_access(const httplib::Request& request, const ServeOptions& options, bool on_loopback) {
   const bool keyed = !options.api_key.empty();
   const Shown shown = keyed ? shown_key(request, options.api_key) : Shown::no;
   if (keyed && shown == Shown::no) return ApiError::unauthorized("an API key is needed");
@@ -99,7 +105,7 @@ ApiError check_access(const httplib::Request& request, const ServeOptions& optio
     if (ApiError e = check_origin(request.get_header_value("Origin"), host, options)) return e;
   }
   // No page has the key under another name. Browsers always send a Host.
-  if (!keyed && is_loopback(options.host) && request.has_header("Host")) return check_host(host, options);
+  if (!keyed && on_loopback && request.has_header("Host")) return check_host(host, options);
   return {};
 }
 

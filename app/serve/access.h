@@ -15,7 +15,7 @@ namespace gpen::serve {
 bool is_loopback(const std::string& host);
 
 // For requests that work or read data: unauthorized without the key, forbidden for a page of another origin that --cors
-// does not name, and, on a loopback address without a key, for a Host that is not of this machine.
-ApiError check_access(const httplib::Request& request, const ServeOptions& options);
+// does not name, and, without a key, on an address that only this machine reaches, for a Host that is not of it.
+ApiError check_access(const httplib::Request& request, const ServeOptions& options, bool on_loopback);
 
 }  // namespace gpen::serve

@@ -162,7 +162,7 @@ void Api::install() {
 // Everything that can be said before the body is read.
 ApiError Api::admit(const httplib::Request& request, const Route& route) const {
   if (route.access == keyed) {
-    if (ApiError e = check_access(request, options_)) return e;
+    if (ApiError e = check_access(request, options_, server_->on_loopback())) return e;
   }
   if (ApiError e = check_framing(request, request.method == "POST" && !route.optional_body)) return e;
   if (request_context().announced > options_.max_body)

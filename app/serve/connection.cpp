@@ -24,6 +24,13 @@ void address_of(int (*get)(int, sockaddr*, socklen_t*), int sock, std::string* i
 
 }  // namespace
 
+std::string local_address(int sock) {
+  std::string ip;
+  int port = 0;
+  address_of(::getsockname, sock, &ip, &port);
+  return ip;
+}
+
 bool ConnectionStream::wait(bool to_read, double seconds) const {
   const Clock::time_point end = after(seconds);
   for (;;) {

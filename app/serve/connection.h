@@ -5,6 +5,9 @@
 
 namespace gpen::serve {
 
+// The numeric address that a socket is bound to; empty when it is none.
+std::string local_address(int sock);
+
 class ConnectionStream : public httplib::Stream {
  public:
   // stop: ends waiting for the next request. All of them must outlive the stream.

@@ -8,7 +8,10 @@
 namespace gpen::serve {
 namespace {
 
-int side(double v) { return std::max(1, static_cast<int>(std::lround(v))); }
+// No picture is that large; what is more would not fit an int.
+constexpr double kMostSide = 1 << 30;
+
+int side(double v) { return static_cast<int>(std::lround(std::clamp(v, 1.0, kMostSide))); }
 
 // Of the same shape as `like`, without any pixels yet.
 Image empty_picture(const Image& like, int width, int height) {
@@ -55,6 +58,14 @@ ImageSize FinalSize::of(int photo_width, int photo_height) const {
   if (crop) return {width, height};
   const double scale = std::max(double(width) / photo_width, double(height) / photo_height);
   return {side(photo_width * scale), side(photo_height * scale)};
+}
+
+Status FinalSize::check(int photo_width, int photo_height, int64_t max_pixels) const {
+  const ImageSize size = of(photo_width, photo_height);
+  if (int64_t{size.width} * size.height <= max_pixels && std::max(size.width, size.height) <= LoadOptions().max_side)
+    return {};
+  return fail(Code::usage, factor > 0 ? "upscaling_resize" : "upscaling_resize_w, upscaling_resize_h",
+              ": the result would be too large: ", size.width, "x", size.height);
 }
 
 Image FinalSize::apply(const Image& image, int photo_width, int photo_height, ThreadPool& pool) const {

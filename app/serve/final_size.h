@@ -12,8 +12,10 @@ struct FinalSize {
   bool nearest = false;  // pixels are repeated or left out, not mixed
 
   bool wanted() const { return factor > 0 || width > 0; }
-  // Of the result for a photo of this size; whether that is possible is for the caller to say.
+  // Of the result for a photo of this size.
   ImageSize of(int photo_width, int photo_height) const;
+  // Code::usage when that has more pixels, or more on a side than a picture can have.
+  Status check(int photo_width, int photo_height, int64_t max_pixels) const;
   // image: of the photo's shape.
   Image apply(const Image& image, int photo_width, int photo_height, ThreadPool& pool) const;
 };

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <thread>
 
+#include "app/serve/access.h"
 #include "app/serve/connection.h"
 
 namespace gpen::serve {
@@ -151,7 +152,9 @@ HttpServer::~HttpServer() = default;
 int HttpServer::bind(const std::string& host, int port) {
   errno = 0;
   const int bound = port == 0 ? bind_to_any_port(host) : bind_to_port(host, port) ? port : -1;
-  if (bound > 0) ::listen(listener_, kBacklog);
+  if (bound <= 0) return bound;
+  ::listen(listener_, kBacklog);
+  on_loopback_ = is_loopback(local_address(listener_));
   return bound;
 }
 

@@ -66,6 +66,8 @@ class HttpServer : public httplib::Server {
 
   // Binds and listens; port 0: any. The port, or -1 with errno set.
   int bind(const std::string& host, int port);
+  // Whether only this machine can reach what bind() was given, however it was written.
+  bool on_loopback() const { return on_loopback_; }
   // Answers requests until stop(); returns when every connection is closed.
   void run() { listen_after_bind(); }
   // Ends idle connections and asks the others to end after their answer.
@@ -87,6 +89,7 @@ class HttpServer : public httplib::Server {
 
   const HttpLimits limits_;
   ByteBudget *const uploads_, *const answers_;
+  bool on_loopback_ = false;
   std::atomic<bool> closing_{false};
   std::atomic<int> open_{0};
   std::atomic<int64_t> refused_{0};

@@ -77,6 +77,11 @@ Status ServeOptions::check() const {
   GPEN_RETURN_IF_ERROR(compute.check());
   GPEN_RETURN_IF_ERROR(check_isa());
   if (sr == "none" && sr_scale > 0) return fail(Code::usage, "--sr none and --sr-scale exclude each other");
+  // As browsers write it: anything else would allow nobody.
+  const size_t host_at = cors.rfind("http://", 0) == 0 ? 7 : cors.rfind("https://", 0) == 0 ? 8 : 0;
+  if (!cors.empty() && cors != "*" && (host_at == 0 || host_at == cors.size() || cors.find('/', host_at) != cors.npos))
+    return fail(Code::usage, "--cors ", cors,
+                ": expected an origin, as https://example.org or http://10.0.0.1:8080, or *");
   for (const char c : api_key) {
     if (c <= ' ' || c > '~') return fail(Code::usage, "the API key may have visible ASCII characters only");
   }

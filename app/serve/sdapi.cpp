@@ -111,18 +111,14 @@ ApiError decode(const std::string& text, std::string* bytes) {
   return {};
 }
 
-// The pixels that the answer will have are limited as those of the picture are.
+// The pixels that the answer will have are limited as those of the picture are. A photo that its EXIF turns is checked
+// again when it has been (worker.cpp).
 ApiError check_final_size(const RequestRules& rules, const JobRequest& r, std::span<const uint8_t> bytes) {
   if (ApiError e = check_picture(rules, bytes, r.upscale)) return e;
   const Result<ImageSize> photo = image_size(bytes);
   if (!photo.ok() || !r.final_size.wanted()) return {};
-  const ImageSize size = r.final_size.of(photo->width, photo->height);
-  if (int64_t{size.width} * size.height > rules.options.max_pixels ||
-      std::max(size.width, size.height) > LoadOptions().max_side)
-    return ApiError::too_large(
-        concat(r.final_size.factor > 0 ? "upscaling_resize" : "upscaling_resize_w, upscaling_resize_h",
-               ": the result would be too large: ", size.width, "x", size.height));
-  return {};
+  const Status fits = r.final_size.check(photo->width, photo->height, rules.options.max_pixels);
+  return fits.ok() ? ApiError() : ApiError::too_large(fits.message());
 }
 
 ApiError parse_body(Api& api, Api::Call& call, JsonInput* json) {

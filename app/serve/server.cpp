@@ -7,7 +7,6 @@
 #include <deque>
 
 #include "app/interrupt.h"
-#include "app/serve/access.h"
 #include "app/serve/api.h"
 
 namespace gpen::serve {
@@ -80,7 +79,7 @@ Status run_server(const ServeOptions& options) {
   std::printf("%s\n", url_of(options.host, port).c_str());
   std::fflush(stdout);
   for (const std::string& note : menu.notes) std::fprintf(stderr, "gpen serve: note: %s\n", note.c_str());
-  if (!is_loopback(options.host) && options.api_key.empty())
+  if (!http.on_loopback() && options.api_key.empty())
     std::fprintf(stderr, "gpen serve: warning: %s can be reached from other machines, and no --api-key is set\n",
                  options.host.c_str());
 

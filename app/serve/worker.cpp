@@ -106,6 +106,7 @@ Result<JobResult> DeviceWorker::restore(Job& job) {
   Clock::time_point start = Clock::now();
   GPEN_ASSIGN(const Image photo, read_photo(job));
   StageTime read{"read", ms_since(start)};
+  if (r.final_size.wanted()) GPEN_RETURN_IF_ERROR(r.final_size.check(photo.width, photo.height, options_.max_pixels));
   GPEN_ASSIGN(const Models networks, models({r.size, r.upscale, !r.given, true}, r.precision));
 
   report("detect", 0);

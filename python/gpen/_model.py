@@ -289,10 +289,13 @@ class _Work:
         begun = threading.Lock()  # the call is made by whoever has it first
 
         def help():
-            if begun.acquire(blocking=False):
-                try:
+            mine = False
+            try:
+                mine = begun.acquire(blocking=False)
+                if mine:
                     self._do(call)
-                finally:
+            finally:
+                if mine:
                     self._done = True
                     self._asked.put(None)
 

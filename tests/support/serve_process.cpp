@@ -29,7 +29,7 @@ void redirect(int stream, const std::filesystem::path& path) {
 ServeProcess::ServeProcess(const std::string& program, const std::vector<std::string>& arguments,
                            const std::vector<std::pair<std::string, std::string>>& environment) {
   ::signal(SIGPIPE, SIG_IGN);  // a server that hangs up is an error of the client's call, not the end of the test
-  std::vector<std::string> words = {program, "serve", "--host", "127.0.0.1", "--port", "0"};
+  std::vector<std::string> words = {program, "serve", "--port", "0"};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

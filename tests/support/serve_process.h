@@ -11,7 +11,7 @@ namespace gpen::test {
 
 class ServeProcess {
  public:
-  // program: usually GPEN_BINARY. Starts `program serve --host 127.0.0.1 --port 0 ARGUMENTS...` without any installed
+  // program: usually GPEN_BINARY. Starts `program serve --port 0 ARGUMENTS...` without any installed
   // model in sight and waits until it says where it listens; port() is 0 when it does not.
   // SIGPIPE is ignored in the test from now on.
   ServeProcess(const std::string& program, const std::vector<std::string>& arguments,
